@@ -1,0 +1,141 @@
+//! Deadlines as a table, and repetition that slows down.
+
+use core::time::Duration;
+
+use rand_core::Rng;
+
+use crate::Instant;
+
+/// A fixed table of optional deadlines, indexed by a layer's own timer enum (`as usize`).
+///
+/// `handle_timeout` asks for each timer in turn whether it has [`expired`](Self::expired); `poll_timeout` is
+/// [`next`](Self::next). Spurious calls are free.
+///
+/// ```
+/// use tutk_core::{Instant, Timers};
+/// enum Timer { Resend, Deadline }
+/// let mut timers = Timers::<2>::new();
+/// timers.set(Timer::Resend as usize, Instant::from_millis(300));
+/// timers.set(Timer::Deadline as usize, Instant::from_millis(5000));
+/// assert_eq!(timers.next(), Some(Instant::from_millis(300)));
+/// assert!(timers.expired(Timer::Resend as usize, Instant::from_millis(300)));
+/// assert_eq!(timers.next(), Some(Instant::from_millis(5000))); // an expired timer is stopped
+/// ```
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Timers<const N: usize>([Option<Instant>; N]);
+
+impl<const N: usize> Timers<N> {
+    /// A table in which nothing runs.
+    pub const fn new() -> Self {
+        Self([None; N])
+    }
+
+    /// Starts timer `t`, or moves it. An index outside of the table is ignored.
+    pub fn set(&mut self, t: usize, at: Instant) {
+        if let Some(slot) = self.0.get_mut(t) {
+            *slot = Some(at);
+        }
+    }
+
+    /// Stops timer `t`.
+    pub fn stop(&mut self, t: usize) {
+        if let Some(slot) = self.0.get_mut(t) {
+            *slot = None;
+        }
+    }
+
+    /// Stops every timer.
+    pub fn stop_all(&mut self) {
+        self.0 = [None; N];
+    }
+
+    /// When timer `t` will expire, if it runs.
+    pub fn get(&self, t: usize) -> Option<Instant> {
+        self.0.get(t).copied().flatten()
+    }
+
+    /// Whether timer `t` is due at `now`; if so it is stopped.
+    pub fn expired(&mut self, t: usize, now: Instant) -> bool {
+        let due = self.get(t).is_some_and(|at| at <= now);
+        if due {
+            self.stop(t);
+        }
+        due
+    }
+
+    /// The earliest deadline; `None` when nothing runs.
+    pub fn next(&self) -> Option<Instant> {
+        self.0.iter().flatten().min().copied()
+    }
+}
+
+impl<const N: usize> Default for Timers<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Intervals that double from `first` to `cap`, each lengthened by up to an eighth at random so that many devices on
+/// one network do not fall into step.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Backoff {
+    first: Duration,
+    next: Duration,
+    cap: Duration,
+}
+
+impl Backoff {
+    /// Starts at `first`, never exceeds `cap` (before jitter).
+    pub const fn new(first: Duration, cap: Duration) -> Self {
+        Self {
+            first,
+            next: first,
+            cap,
+        }
+    }
+
+    /// The next interval; the one after it is twice as long.
+    pub fn advance(&mut self, rng: &mut (impl Rng + ?Sized)) -> Duration {
+        let base = self.next.min(self.cap);
+        self.next = base.saturating_mul(2);
+        let span = u32::try_from(base.as_micros() / 8).unwrap_or(u32::MAX);
+        let jitter = if span == 0 { 0 } else { rng.next_u32() % span };
+        base.saturating_add(Duration::from_micros(u64::from(jitter)))
+    }
+
+    /// Begins again at `first`: something has answered.
+    pub fn reset(&mut self) {
+        self.next = self.first;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn backoff_doubles_to_its_cap_with_bounded_jitter() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut backoff = Backoff::new(Duration::from_millis(300), Duration::from_millis(1000));
+        for base in [300u64, 600, 1000, 1000] {
+            let d = backoff.advance(&mut rng);
+            let base = Duration::from_millis(base);
+            assert!(d >= base && d <= base + base / 8, "{d:?} for {base:?}");
+        }
+        backoff.reset();
+        assert!(backoff.advance(&mut rng) < Duration::from_millis(340));
+    }
+
+    #[test]
+    fn index_outside_of_the_table_is_ignored() {
+        let mut timers = Timers::<1>::new();
+        timers.set(7, Instant::ZERO);
+        assert_eq!(timers.next(), None);
+        assert!(!timers.expired(7, Instant::ZERO));
+    }
+}

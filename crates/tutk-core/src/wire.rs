@@ -1,0 +1,306 @@
+//! Cursors over untrusted bytes that cannot index out of range.
+//!
+//! Fixed layouts (all of TUTK) are `zerocopy` structs in the crate that owns them. These cursors are for what has no
+//! fixed layout: DTLS handshake bodies (big-endian, nested vectors) and K-command payloads (little-endian).
+
+use core::fmt;
+
+/// Why bytes could not be read. Stays inside a layer: on the network's side it is noise, dropped and counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Malformed {
+    /// Fewer bytes than the layout needs.
+    Truncated,
+    /// A magic number or marker is not the expected one.
+    BadMagic,
+    /// A length field contradicts the bytes around it.
+    BadLength,
+    /// A field holds a value that the layout does not allow.
+    BadValue,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Truncated => "truncated",
+            Self::BadMagic => "wrong magic number",
+            Self::BadLength => "a length field contradicts the packet",
+            Self::BadValue => "a field holds a value that is not allowed",
+        })
+    }
+}
+
+impl core::error::Error for Malformed {}
+
+/// Reads integers, byte strings and length-prefixed vectors off the front of a slice.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'a>(&'a [u8]);
+
+macro_rules! read_int {
+    ($($(#[$doc:meta])* $name:ident: $ty:ty = $from:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// [`Malformed::Truncated`].
+        pub fn $name(&mut self) -> Result<$ty, Malformed> {
+            Ok(<$ty>::$from(*self.array()?))
+        }
+    )*};
+}
+
+impl<'a> Reader<'a> {
+    /// Reads from the start of `bytes`.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// Unread bytes.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Whether everything has been read.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The next `n` bytes.
+    ///
+    /// # Errors
+    /// [`Malformed::Truncated`], with nothing read.
+    pub fn take(&mut self, n: usize) -> Result<&'a [u8], Malformed> {
+        let (head, tail) = self.0.split_at_checked(n).ok_or(Malformed::Truncated)?;
+        self.0 = tail;
+        Ok(head)
+    }
+
+    /// The next `N` bytes as an array.
+    ///
+    /// # Errors
+    /// [`Malformed::Truncated`], with nothing read.
+    pub fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], Malformed> {
+        let (head, tail) = self.0.split_first_chunk().ok_or(Malformed::Truncated)?;
+        self.0 = tail;
+        Ok(head)
+    }
+
+    read_int! {
+        /// One byte.
+        u8: u8 = from_be_bytes;
+        /// Two bytes, big-endian.
+        u16_be: u16 = from_be_bytes;
+        /// Two bytes, little-endian.
+        u16_le: u16 = from_le_bytes;
+        /// Four bytes, big-endian.
+        u32_be: u32 = from_be_bytes;
+        /// Four bytes, little-endian.
+        u32_le: u32 = from_le_bytes;
+        /// Two bytes, little-endian, signed.
+        i16_le: i16 = from_le_bytes;
+    }
+
+    /// Three bytes, big-endian (lengths of DTLS handshake messages).
+    ///
+    /// # Errors
+    /// [`Malformed::Truncated`].
+    pub fn u24_be(&mut self) -> Result<u32, Malformed> {
+        let [a, b, c] = *self.array()?;
+        Ok(u32::from_be_bytes([0, a, b, c]))
+    }
+
+    /// A vector whose length stands before it in one byte.
+    ///
+    /// # Errors
+    /// [`Malformed::Truncated`].
+    pub fn vec8(&mut self) -> Result<Reader<'a>, Malformed> {
+        let n = self.u8()?;
+        self.take(n.into()).map(Reader)
+    }
+
+    /// A vector whose length stands before it in two big-endian bytes.
+    ///
+    /// # Errors
+    /// [`Malformed::Truncated`].
+    pub fn vec16(&mut self) -> Result<Reader<'a>, Malformed> {
+        let n = self.u16_be()?;
+        self.take(n.into()).map(Reader)
+    }
+
+    /// Insists that nothing is left.
+    ///
+    /// # Errors
+    /// [`Malformed::BadLength`] when something is.
+    pub const fn expect_empty(&self) -> Result<(), Malformed> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Malformed::BadLength)
+        }
+    }
+}
+
+/// Writes integers, byte strings and length-prefixed vectors into a slice.
+///
+/// A write that does not fit sets a flag and writes nothing more, so that encoders read as a list of fields;
+/// [`finish`](Self::finish) says whether all of it fitted.
+///
+/// ```
+/// use tutk_core::wire::Writer;
+/// let mut memory = [0u8; 8];
+/// let mut w = Writer::new(&mut memory);
+/// w.u8(1);
+/// w.vec16(|w| w.bytes(b"abc")); // length 00 03, patched afterwards
+/// assert_eq!(w.finish().unwrap(), b"\x01\x00\x03abc");
+/// ```
+#[derive(Debug)]
+pub struct Writer<'b> {
+    buf: &'b mut [u8],
+    len: usize,
+    full: bool,
+}
+
+impl<'b> Writer<'b> {
+    /// Writes from the start of `buf`.
+    pub fn new(buf: &'b mut [u8]) -> Self {
+        Self {
+            buf,
+            len: 0,
+            full: false,
+        }
+    }
+
+    /// Bytes written so far.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing has been written.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// A byte string as it is.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        let end = self.len.saturating_add(bytes.len());
+        match self.buf.get_mut(self.len..end) {
+            Some(room) if !self.full => {
+                room.copy_from_slice(bytes);
+                self.len = end;
+            }
+            _ => self.full = true,
+        }
+    }
+
+    /// One byte.
+    pub fn u8(&mut self, v: u8) {
+        self.bytes(&[v]);
+    }
+
+    /// Two bytes, big-endian.
+    pub fn u16_be(&mut self, v: u16) {
+        self.bytes(&v.to_be_bytes());
+    }
+
+    /// Two bytes, little-endian.
+    pub fn u16_le(&mut self, v: u16) {
+        self.bytes(&v.to_le_bytes());
+    }
+
+    /// The low three bytes, big-endian.
+    pub fn u24_be(&mut self, v: u32) {
+        let [_, a, b, c] = v.to_be_bytes();
+        self.bytes(&[a, b, c]);
+    }
+
+    /// Four bytes, big-endian.
+    pub fn u32_be(&mut self, v: u32) {
+        self.bytes(&v.to_be_bytes());
+    }
+
+    /// Four bytes, little-endian.
+    pub fn u32_le(&mut self, v: u32) {
+        self.bytes(&v.to_le_bytes());
+    }
+
+    /// `n` zero bytes.
+    pub fn zeros(&mut self, n: usize) {
+        for _ in 0..n {
+            self.u8(0);
+        }
+    }
+
+    /// What `body` writes, with its length before it in one byte.
+    pub fn vec8(&mut self, body: impl FnOnce(&mut Self)) {
+        let at = self.len;
+        self.u8(0);
+        body(self);
+        let len = self.len.saturating_sub(at + 1);
+        match (u8::try_from(len), self.buf.get_mut(at)) {
+            (Ok(len), Some(slot)) => *slot = len,
+            _ => self.full = true,
+        }
+    }
+
+    /// What `body` writes, with its length before it in two big-endian bytes.
+    pub fn vec16(&mut self, body: impl FnOnce(&mut Self)) {
+        let at = self.len;
+        self.u16_be(0);
+        body(self);
+        let len = self.len.saturating_sub(at + 2);
+        match (u16::try_from(len), self.buf.get_mut(at..at + 2)) {
+            (Ok(len), Some(slot)) => slot.copy_from_slice(&len.to_be_bytes()),
+            _ => self.full = true,
+        }
+    }
+
+    /// What has been written.
+    ///
+    /// # Errors
+    /// [`Full`](crate::Full) when something did not fit.
+    pub fn finish(self) -> Result<&'b mut [u8], crate::Full> {
+        if self.full {
+            return Err(crate::Full);
+        }
+        self.buf.get_mut(..self.len).ok_or(crate::Full)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reader_takes_nothing_when_short() {
+        let mut r = Reader::new(&[1, 2, 3]);
+        assert_eq!(r.u32_le(), Err(Malformed::Truncated));
+        assert_eq!(r.u24_be(), Ok(0x010203));
+        assert_eq!(r.expect_empty(), Ok(()));
+    }
+
+    #[test]
+    fn nested_vectors_round_trip() {
+        let mut memory = [0u8; 16];
+        let mut w = Writer::new(&mut memory);
+        w.vec8(|w| w.vec16(|w| w.u32_be(0xdead_beef)));
+        let bytes = w.finish().unwrap();
+        let mut r = Reader::new(bytes);
+        let mut inner = r.vec8().unwrap().vec16().unwrap();
+        assert_eq!(inner.u32_be(), Ok(0xdead_beef));
+        assert!(r.is_empty() && inner.is_empty());
+    }
+
+    #[test]
+    fn writer_reports_what_did_not_fit() {
+        let mut memory = [0u8; 3];
+        let mut w = Writer::new(&mut memory);
+        w.u16_be(1);
+        w.u16_be(2);
+        w.u8(3); // would fit, but a gap before it would be a lie
+        assert!(w.finish().is_err());
+
+        let mut memory = [0u8; 400];
+        let mut w = Writer::new(&mut memory);
+        w.vec8(|w| w.zeros(256));
+        assert!(w.finish().is_err(), "256 bytes have no one-byte length");
+    }
+}

@@ -20,17 +20,32 @@ use core::net::SocketAddr;
 pub struct Datagram<'p> {
     rest: &'p mut [u8],
     from: SocketAddr,
+    channel: Option<u8>,
 }
 
 impl<'p> Datagram<'p> {
     /// A datagram as the socket delivered it: who sent it and its bytes.
     pub fn new(from: SocketAddr, bytes: &'p mut [u8]) -> Self {
-        Self { rest: bytes, from }
+        Self {
+            rest: bytes,
+            from,
+            channel: None,
+        }
     }
 
     /// Who sent it, according to the network. Nothing has proved it.
     pub fn from(&self) -> SocketAddr {
         self.from
+    }
+
+    /// The IOTC channel the unread bytes came on, once an endpoint has unwrapped the IOTC packet around them.
+    pub fn channel(&self) -> Option<u8> {
+        self.channel
+    }
+
+    /// Remembers the IOTC channel, so that an endpoint called again knows that only the inside is left.
+    pub fn set_channel(&mut self, channel: u8) {
+        self.channel = Some(channel);
     }
 
     /// Unread bytes.

@@ -54,6 +54,14 @@ impl<'b> TxBuf<'b> {
         }
     }
 
+    /// Forgets everything written and reserved, for another attempt in the same buffer.
+    pub fn clear(&mut self) {
+        self.start = 0;
+        self.end = 0;
+        self.tail = 0;
+        self.to = None;
+    }
+
     /// Keeps `headroom` bytes in front and `tailroom` bytes behind for a layer. Called outermost layer first, before
     /// anything is appended.
     ///

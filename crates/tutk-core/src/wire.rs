@@ -253,6 +253,24 @@ impl<'b> Writer<'b> {
         }
     }
 
+    /// What `body` writes, at most `max` bytes, whose length then overwrites the four bytes at `at`, little-endian.
+    ///
+    /// For headers in which more fields stand between the length and what it counts. `at` counts from the start of the
+    /// memory; those four bytes must have been written.
+    pub fn counted32_le(&mut self, at: usize, max: usize, body: impl FnOnce(&mut Self)) {
+        let start = self.len;
+        body(self);
+        let len = self.len.saturating_sub(start);
+        let slot = self
+            .buf
+            .get_mut(..start)
+            .and_then(|written| written.get_mut(at..)?.first_chunk_mut());
+        match (u32::try_from(len), slot) {
+            (Ok(length), Some(slot)) if len <= max => *slot = length.to_le_bytes(),
+            _ => self.full = true,
+        }
+    }
+
     /// What has been written.
     ///
     /// # Errors
@@ -287,6 +305,27 @@ mod tests {
         let mut inner = r.vec8().unwrap().vec16().unwrap();
         assert_eq!(inner.u32_be(), Ok(0xdead_beef));
         assert!(r.is_empty() && inner.is_empty());
+    }
+
+    #[test]
+    fn a_length_is_patched_into_the_header_before_it() {
+        let mut memory = [0xee; 16];
+        let mut w = Writer::new(&mut memory);
+        w.u8(7);
+        w.zeros(6);
+        w.counted32_le(1, 3, |w| w.bytes(b"abc"));
+        assert_eq!(w.finish().unwrap(), b"\x07\x03\0\0\0\0\0abc");
+        // A body that is too long, and lengths that would overwrite what is not written yet.
+        for (at, max) in [(0, 2), (1, 3), (usize::MAX, 3)] {
+            let mut w = Writer::new(&mut memory);
+            w.zeros(4);
+            w.counted32_le(at, max, |w| w.bytes(b"abc"));
+            assert!(w.finish().is_err(), "{at} {max}");
+        }
+        let mut w = Writer::new(&mut memory);
+        w.zeros(4);
+        w.counted32_le(0, 100, |w| w.zeros(13));
+        assert!(w.finish().is_err(), "the body did not fit");
     }
 
     #[test]

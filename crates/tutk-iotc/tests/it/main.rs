@@ -1,0 +1,8 @@
+//! Tests of both roles through their public interface.
+#![cfg(feature = "cc51")]
+
+mod common;
+mod hostile;
+mod pair;
+mod sessions;
+mod vectors;

@@ -1,0 +1,244 @@
+//! The side that logs in: the app on channel 0, the camera on the talk channel.
+//!
+//! ```text
+//!             poll_transmit            10 ms                 0x2100
+//! LoginFirst ──── login 1 ──► Pause ─────────► LoginSecond ─ login 2 ─► Waiting ──────► Connected
+//!     ▲                                                                   │  1 s after login 1
+//!     └───────────────────────────────────────────────────────────────────┘
+//! 5 s without 0x2100: Err(LoginTimeout). The answer is taken in any state.
+//! Connected: an ACK at once, after every IOCTRL and every 100 ms; each statistics request is answered.
+//! ```
+//! Source: `docs/protocol.md` §2.6, §2.7, §2.14.
+
+use core::time::Duration;
+
+use tutk_core::{Cx, Datagram, Full, Instant, Layer, Secret, Timers, TxBuf};
+
+use crate::link::Link;
+use crate::login::{Half, write_login};
+use crate::message::{LoginReply, Message};
+use crate::{Error, Event, Ioctl, IoctlTicket, LinkStats};
+
+const PAIR_GAP: Duration = Duration::from_millis(10);
+const PAIR_REPEAT: Duration = Duration::from_secs(1);
+const LOGIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// Longest account name kept.
+const USER_MAX: usize = 16;
+/// Longest password kept.
+const PASSWORD_MAX: usize = 64;
+
+/// Who logs in, and how.
+#[derive(Clone, Copy)]
+pub struct LoginConfig<'a> {
+    /// Account name, `admin` everywhere; at most 16 bytes are used.
+    pub user: &'a [u8],
+    /// The ENR with DTLS, `888888` without; at most 64 bytes are used.
+    pub password: &'a [u8],
+    /// Ask for lossless mode.
+    pub resend: bool,
+}
+
+impl core::fmt::Debug for LoginConfig<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("LoginConfig")
+            .field("resend", &self.resend)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    LoginFirst,
+    Pause,
+    LoginSecond,
+    Waiting,
+    Connected,
+}
+
+enum Timer {
+    Gap,
+    Repeat,
+    Limit,
+}
+
+/// What the login needs; wiped as soon as it is answered.
+#[derive(Debug)]
+struct Credentials {
+    user: heapless::Vec<u8, USER_MAX>,
+    password: Secret<[u8; PASSWORD_MAX]>,
+    password_len: u8,
+}
+
+/// The side that logs in. See the [crate documentation](crate) for the contract.
+#[derive(Debug)]
+pub struct Initiator<'m> {
+    state: State,
+    serial: u32,
+    resend: bool,
+    credentials: Option<Credentials>,
+    timers: Timers<3>,
+    link: Link<'m>,
+}
+
+impl<'m> Initiator<'m> {
+    /// Begins to log in with the next [`poll_transmit`](Layer::poll_transmit).
+    ///
+    /// `ioctl_memory` is where IOCTRLs of more than one packet are put together: 1024 bytes a packet; none is known to
+    /// need more than two, and empty memory just drops them.
+    pub fn new(config: &LoginConfig<'_>, ioctl_memory: &'m mut [u8], cx: &mut Cx<'_>) -> Self {
+        let mut timers = Timers::new();
+        timers.set(Timer::Limit as usize, cx.now + LOGIN_LIMIT);
+        let mut credentials = Credentials {
+            user: config.user.iter().take(USER_MAX).copied().collect(),
+            password: Secret::new([0; PASSWORD_MAX]),
+            password_len: config.password.len().min(PASSWORD_MAX) as u8,
+        };
+        let slot = credentials.password.expose_mut().iter_mut();
+        for (to, from) in slot.zip(config.password) {
+            *to = *from;
+        }
+        Self {
+            state: State::LoginFirst,
+            serial: cx.rng.next_u32(),
+            resend: config.resend,
+            credentials: Some(credentials),
+            timers,
+            link: Link::new(ioctl_memory),
+        }
+    }
+
+    /// Whether the peer has answered the login.
+    pub fn is_logged_in(&self) -> bool {
+        matches!(self.state, State::Connected)
+    }
+
+    /// What has been counted.
+    pub fn stats(&self) -> LinkStats {
+        self.link.stats
+    }
+
+    /// The IOCTRL of several packets that [`Event::IoctlAssembled`] announced; valid until the next datagram.
+    pub fn assembled(&self) -> Option<Ioctl<'_>> {
+        self.link.assembled()
+    }
+
+    /// Numbers the next IOCTRL of ours.
+    pub fn ioctl_ticket(&mut self) -> IoctlTicket {
+        self.link.ioctl_ticket()
+    }
+
+    /// Writes one packet of an IOCTRL of IO type 0x0100 into `tx`: the ticket says which ([`IoctlTicket::fragment`]).
+    ///
+    /// # Errors
+    /// [`Full`], with nothing written, when `tx` is too small or the message has no such packet.
+    pub fn write_ioctl(
+        &mut self,
+        ticket: IoctlTicket,
+        payload: &[u8],
+        tx: &mut TxBuf<'_>,
+    ) -> Result<(), Full> {
+        ticket.write(payload, tx)
+    }
+
+    fn handle_reply(&mut self, now: Instant, reply: LoginReply) -> Option<Event<'static>> {
+        if self.is_logged_in() {
+            self.link.stats.rx_unexpected += 1;
+            return None;
+        }
+        self.state = State::Connected;
+        self.credentials = None;
+        self.timers.stop_all();
+        self.link.start_acks(now);
+        Some(Event::LoggedIn {
+            resend: self.resend && reply.enable,
+            two_way: reply.two_way,
+        })
+    }
+
+    fn write_half(&mut self, half: Half, tx: &mut TxBuf<'_>) -> Result<bool, Full> {
+        let Some(credentials) = &self.credentials else {
+            return Ok(false);
+        };
+        let password = credentials.password.expose().as_slice();
+        let password = password
+            .get(..credentials.password_len.into())
+            .unwrap_or_default();
+        write_login(
+            half,
+            self.serial,
+            &credentials.user,
+            password,
+            self.resend,
+            tx,
+        )?;
+        self.link.stats.tx_login += 1;
+        Ok(true)
+    }
+}
+
+impl Layer for Initiator<'_> {
+    const HEADROOM: usize = 0;
+    const TAILROOM: usize = 0;
+    type Event<'p> = Event<'p>;
+    type Error = Error;
+
+    fn handle_datagram<'p>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        input: &mut Datagram<'p>,
+    ) -> Result<Option<Event<'p>>, Error> {
+        if input.is_empty() {
+            return Ok(None);
+        }
+        let bytes: &'p [u8] = input.take_all();
+        Ok(match self.link.parse(bytes) {
+            Some(Message::LoginReply(reply)) => self.handle_reply(cx.now, reply),
+            Some(message) if self.is_logged_in() => self.link.handle(message),
+            Some(_) => {
+                self.link.stats.rx_unexpected += 1;
+                None
+            }
+            None => None,
+        })
+    }
+
+    fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
+        if self.timers.expired(Timer::Limit as usize, cx.now) {
+            return Err(Error::LoginTimeout);
+        }
+        if self.timers.expired(Timer::Gap as usize, cx.now) {
+            self.state = State::LoginSecond;
+        }
+        if self.timers.expired(Timer::Repeat as usize, cx.now) {
+            self.state = State::LoginFirst;
+        }
+        self.link.handle_timeout(cx.now);
+        Ok(())
+    }
+
+    fn poll_transmit(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> Result<bool, Error> {
+        match self.state {
+            State::LoginFirst => {
+                self.write_half(Half::First, tx)?;
+                self.timers.set(Timer::Gap as usize, cx.now + PAIR_GAP);
+                self.timers
+                    .set(Timer::Repeat as usize, cx.now + PAIR_REPEAT);
+                self.state = State::Pause;
+                Ok(true)
+            }
+            State::LoginSecond => {
+                self.write_half(Half::Second, tx)?;
+                self.state = State::Waiting;
+                Ok(true)
+            }
+            State::Pause | State::Waiting => Ok(false),
+            State::Connected => Ok(self.link.poll_transmit(cx.now, tx)?),
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let timers = [self.timers.next(), self.link.poll_timeout()];
+        timers.into_iter().flatten().min()
+    }
+}

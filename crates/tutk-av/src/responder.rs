@@ -1,0 +1,220 @@
+//! The side that is logged in to: the camera on channel 0, the app on the talk channel.
+//!
+//! ```text
+//!            login 2 (or login 1 and 50 ms of silence)
+//! Listening ──────────────────────────────────────────► Connected
+//!                       0x2100 goes out                     │ login again: 0x2100 again
+//!                                                           └ IOCTRL: ACK; statistics request: reply
+//! ```
+//! Cameras answer the second packet of the pair. The grace period answers peers that send only one, or whose second one
+//! was lost. Source: `docs/protocol.md` §2.7, §2.10, §2.15.
+
+use core::time::Duration;
+
+use subtle::ConstantTimeEq;
+use tutk_core::{Cx, Datagram, Full, Instant, Layer, Secret, TxBuf};
+
+use crate::link::Link;
+use crate::login::write_reply;
+use crate::message::{Login, Message};
+use crate::{Error, Event, Ioctl, IoctlTicket, LinkStats};
+
+/// How long the second login packet may take before the first is answered.
+const GRACE: Duration = Duration::from_millis(50);
+/// Longest password that can be expected.
+const PASSWORD_MAX: usize = 64;
+
+/// What to tell those who log in.
+#[derive(Clone, Copy, Default)]
+pub struct ResponderConfig<'a> {
+    /// Offer to play audio.
+    pub two_way: bool,
+    /// Allow lossless mode to those who ask.
+    pub resend: bool,
+    /// Drop logins with another password. `None`, as behind DTLS, accepts any. At most 64 bytes count.
+    pub password: Option<&'a [u8]>,
+}
+
+impl core::fmt::Debug for ResponderConfig<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("ResponderConfig")
+            .field("two_way", &self.two_way)
+            .field("resend", &self.resend)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Listening,
+    Connected,
+}
+
+/// An answer that is owed.
+#[derive(Debug, Clone, Copy)]
+struct Answer {
+    serial: u32,
+    enable: bool,
+}
+
+/// The side that is logged in to. See the [crate documentation](crate) for the contract.
+///
+/// [`Event::LoggedIn`] comes with the first packet of a valid login, up to 50 ms before the answer goes out: send
+/// nothing of your own until [`is_logged_in`](Self::is_logged_in) says that it has.
+#[derive(Debug)]
+pub struct Responder<'m> {
+    state: State,
+    two_way: bool,
+    allow_resend: bool,
+    password: Option<(Secret<[u8; PASSWORD_MAX]>, u8)>,
+    answer: Option<Answer>,
+    /// When the answer goes out; at once when `None`.
+    answer_at: Option<Instant>,
+    answered: bool,
+    link: Link<'m>,
+}
+
+impl<'m> Responder<'m> {
+    /// Waits for a login. `ioctl_memory` as in [`Initiator::new`](crate::Initiator::new).
+    pub fn new(config: &ResponderConfig<'_>, ioctl_memory: &'m mut [u8], _cx: &mut Cx<'_>) -> Self {
+        let password = config.password.map(|password| {
+            let mut kept = Secret::new([0; PASSWORD_MAX]);
+            for (to, from) in kept.expose_mut().iter_mut().zip(password) {
+                *to = *from;
+            }
+            (kept, password.len().min(PASSWORD_MAX) as u8)
+        });
+        Self {
+            state: State::Listening,
+            two_way: config.two_way,
+            allow_resend: config.resend,
+            password,
+            answer: None,
+            answer_at: None,
+            answered: false,
+            link: Link::new(ioctl_memory),
+        }
+    }
+
+    /// Forgets everything but its configuration, and waits for the next login in the same memory.
+    pub fn reset(&mut self) {
+        self.state = State::Listening;
+        self.answer = None;
+        self.answer_at = None;
+        self.answered = false;
+        self.link.reset();
+    }
+
+    /// Whether a valid login has come and been answered.
+    pub fn is_logged_in(&self) -> bool {
+        self.answered
+    }
+
+    /// What has been counted.
+    pub fn stats(&self) -> LinkStats {
+        self.link.stats
+    }
+
+    /// The IOCTRL of several packets that [`Event::IoctlAssembled`] announced; valid until the next datagram.
+    pub fn assembled(&self) -> Option<Ioctl<'_>> {
+        self.link.assembled()
+    }
+
+    /// Numbers the next IOCTRL of ours.
+    pub fn ioctl_ticket(&mut self) -> IoctlTicket {
+        self.link.ioctl_ticket()
+    }
+
+    /// Writes one packet of an IOCTRL of IO type 0x0100 into `tx`: the ticket says which ([`IoctlTicket::fragment`]).
+    ///
+    /// # Errors
+    /// [`Full`], with nothing written, when `tx` is too small or the message has no such packet.
+    pub fn write_ioctl(
+        &mut self,
+        ticket: IoctlTicket,
+        payload: &[u8],
+        tx: &mut TxBuf<'_>,
+    ) -> Result<(), Full> {
+        ticket.write(payload, tx)
+    }
+
+    fn knows(&self, login: &Login<'_>) -> bool {
+        self.password.as_ref().is_none_or(|(expected, len)| {
+            let expected = expected.expose().get(..usize::from(*len));
+            expected.is_some_and(|expected| expected.ct_eq(login.password).into())
+        })
+    }
+
+    fn handle_login(&mut self, now: Instant, login: &Login<'_>) -> Option<Event<'static>> {
+        if !self.knows(login) {
+            self.link.stats.rx_login_refused += 1;
+            tutk_core::debug!("AV login with another password dropped");
+            return None;
+        }
+        self.answer = Some(Answer {
+            serial: login.serial,
+            // Cameras grant it to those who did not ask, too.
+            enable: self.allow_resend || !login.resend,
+        });
+        self.answer_at = (!login.second).then(|| now + GRACE);
+        if self.state == State::Connected {
+            return None;
+        }
+        self.state = State::Connected;
+        Some(Event::LoggedIn {
+            resend: self.allow_resend && login.resend,
+            two_way: self.two_way,
+        })
+    }
+}
+
+impl Layer for Responder<'_> {
+    const HEADROOM: usize = 0;
+    const TAILROOM: usize = 0;
+    type Event<'p> = Event<'p>;
+    type Error = Error;
+
+    fn handle_datagram<'p>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        input: &mut Datagram<'p>,
+    ) -> Result<Option<Event<'p>>, Error> {
+        if input.is_empty() {
+            return Ok(None);
+        }
+        let bytes: &'p [u8] = input.take_all();
+        Ok(match self.link.parse(bytes) {
+            Some(Message::Login(login)) => self.handle_login(cx.now, &login),
+            Some(message) if self.state == State::Connected => self.link.handle(message),
+            Some(_) => {
+                self.link.stats.rx_unexpected += 1;
+                None
+            }
+            None => None,
+        })
+    }
+
+    fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
+        if self.answer_at.is_some_and(|at| at <= cx.now) {
+            self.answer_at = None;
+        }
+        self.link.handle_timeout(cx.now);
+        Ok(())
+    }
+
+    fn poll_transmit(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> Result<bool, Error> {
+        if let (Some(answer), None) = (self.answer, self.answer_at) {
+            write_reply(answer.serial, answer.enable, self.two_way, tx)?;
+            self.answer = None;
+            self.answered = true;
+            self.link.stats.tx_login += 1;
+            return Ok(true);
+        }
+        Ok(self.link.poll_transmit(cx.now, tx)?)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let timers = [self.answer_at, self.link.poll_timeout()];
+        timers.into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,176 @@
+//! The whole receive path: a client session fed with datagrams that a camera session made.
+
+use std::hint::black_box;
+use std::net::SocketAddr;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use wyze_session::{
+    Camera, CameraConfig, Client, ClientConfig, Codec, Cx, Datagram, Enr, Event, FrameInfo,
+    Framings, Instant, Mac, OutFrame, Storage, Stream,
+};
+
+use crate::scenario::{PAYLOAD, Round};
+
+/// Media packets of one frame: 20 KiB, a usual P frame of a 2K camera.
+const PACKETS: usize = 20;
+
+struct Pair {
+    client: Client<'static>,
+    camera: Camera<'static>,
+    rng: ChaCha8Rng,
+    now: Instant,
+}
+
+const APP: SocketAddr = SocketAddr::new(
+    std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)),
+    50000,
+);
+const DEVICE: SocketAddr = SocketAddr::new(
+    std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)),
+    32761,
+);
+
+fn leak(len: usize) -> &'static mut [u8] {
+    Box::leak(vec![0; len].into_boxed_slice())
+}
+
+impl Pair {
+    /// A client that a camera has let in.
+    fn connected(framings: Framings) -> Self {
+        let uid = "SIMCAMSIMCAMSIMCAM11".parse().expect("20 characters");
+        let enr = Enr::new("sim-enr-16byte!!").expect("16 characters");
+        let mac = Mac::new("00AA11BB22CC").expect("12 digits");
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let now = Instant::ZERO;
+        let storage = |video, audio| Storage {
+            video: leak(video),
+            audio: leak(audio),
+            handshake: leak(512),
+            control: leak(0),
+        };
+        let config = CameraConfig {
+            framings,
+            ..CameraConfig::new(uid, &enr, &mac)
+        };
+        let camera = Camera::new(&config, storage(0, 0), &mut Cx::new(now, &mut rng));
+        let targets = [DEVICE];
+        let config = ClientConfig::new(uid, &enr, &mac, &targets);
+        let client = Client::new(
+            &config,
+            storage(1 << 20, 1 << 16),
+            &mut Cx::new(now, &mut rng),
+        );
+        let mut pair = Self {
+            client,
+            camera,
+            rng,
+            now,
+        };
+        while !pair.camera.wants(Stream::Video) {
+            pair.exchange();
+        }
+        pair.exchange();
+        pair
+    }
+
+    /// Carries what both want to send, or lets time pass when that is nothing.
+    fn exchange(&mut self) {
+        let mut quiet = true;
+        let mut buf = [0; 1500];
+        while let Some(t) = self
+            .client
+            .poll_transmit(&mut Cx::new(self.now, &mut self.rng), &mut buf)
+        {
+            quiet = false;
+            let mut input = Datagram::new(APP, t.datagram);
+            let cx = &mut Cx::new(self.now, &mut self.rng);
+            while self.camera.handle_datagram(cx, &mut input).is_some() {}
+        }
+        while let Some(t) = self
+            .camera
+            .poll_transmit(&mut Cx::new(self.now, &mut self.rng), &mut buf)
+        {
+            quiet = false;
+            let mut input = Datagram::new(DEVICE, t.datagram);
+            let cx = &mut Cx::new(self.now, &mut self.rng);
+            while self.client.handle_datagram(cx, &mut input).is_some() {}
+        }
+        if quiet {
+            let next = [self.client.poll_timeout(), self.camera.poll_timeout()];
+            self.now = next
+                .into_iter()
+                .flatten()
+                .min()
+                .unwrap_or(self.now)
+                .max(self.now);
+            self.client
+                .handle_timeout(&mut Cx::new(self.now, &mut self.rng));
+            self.camera
+                .handle_timeout(&mut Cx::new(self.now, &mut self.rng));
+        }
+    }
+
+    /// `count` datagrams of video as they go over the wire.
+    fn media(&mut self, count: usize) -> Vec<Vec<u8>> {
+        let data = vec![0x5a; PACKETS * PAYLOAD - 40];
+        let mut datagrams = Vec::with_capacity(count);
+        let mut frame = 0u64;
+        while datagrams.len() < count {
+            let info = FrameInfo::video(Codec::H264, 20, 1_767_239_680_000_000 + frame * 50_000);
+            let out = OutFrame {
+                stream: Stream::Video,
+                key: frame.is_multiple_of(40),
+                info,
+                data: &data,
+            };
+            frame += 1;
+            let mut out = self
+                .camera
+                .start_frame(&out)
+                .expect("the viewer wants video");
+            let mut buf = [0; 1500];
+            while let Some(t) =
+                self.camera
+                    .poll_frame(&mut Cx::new(self.now, &mut self.rng), &mut out, &mut buf)
+            {
+                datagrams.push(t.datagram.to_vec());
+            }
+        }
+        datagrams.truncate(count);
+        datagrams
+    }
+}
+
+/// One media datagram in, frames out as they become complete.
+fn receive(rounds: usize, framings: Framings) -> Round {
+    let mut pair = Pair::connected(framings);
+    let mut datagrams = pair.media(rounds);
+    let mut frames = 0;
+    Box::new(move |n| {
+        let mut input = Datagram::new(DEVICE, &mut datagrams[n]);
+        let cx = &mut Cx::new(pair.now, &mut pair.rng);
+        while let Some(event) = pair.client.handle_datagram(cx, &mut input) {
+            match black_box(event) {
+                Event::Video(frame) => {
+                    frames += 1;
+                    assert_eq!(frame.data.len(), PACKETS * PAYLOAD - 40);
+                }
+                event => panic!("nothing but frames can come: {event:?}"),
+            }
+        }
+        if n + 1 == datagrams.len() {
+            assert_eq!(frames, datagrams.len() / PACKETS, "every frame arrives");
+        }
+    })
+}
+
+/// Behind the TransCode framing.
+pub(crate) fn transcode(rounds: usize) -> Round {
+    receive(rounds, Framings::TRANSCODE)
+}
+
+/// Behind the CC51 framing.
+pub(crate) fn cc51(rounds: usize) -> Round {
+    receive(rounds, Framings::CC51)
+}

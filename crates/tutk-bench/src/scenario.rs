@@ -1,0 +1,78 @@
+//! The scenarios. Each works on one media packet of [`PAYLOAD`] bytes per round.
+
+use std::hint::black_box;
+
+use chacha20poly1305::aead::AeadInOut;
+use chacha20poly1305::{ChaCha20Poly1305, Key, KeyInit, Nonce, Tag};
+
+use crate::receive;
+
+/// One round; it is told its number.
+pub(crate) type Round = Box<dyn FnMut(usize)>;
+/// Prepares that many rounds.
+pub(crate) type Prepare = fn(usize) -> Round;
+
+/// Every scenario by name.
+pub(crate) const ALL: &[(&str, Prepare)] = &[
+    ("aead-open", aead_open),
+    ("memcpy", memcpy),
+    ("transcode", transcode),
+    ("receive", receive::transcode),
+    ("receive-cc51", receive::cc51),
+];
+
+/// Media bytes in one packet, the most that cameras send.
+pub(crate) const PAYLOAD: usize = 1024;
+/// AV header in front of them (`docs/protocol.md` §2.9).
+const AV_HEADER: usize = 36;
+/// What DTLS encrypts: AV header and payload.
+const PLAIN: usize = AV_HEADER + PAYLOAD;
+/// Bytes in front of the DTLS fragment: IOTC 28, record header 13.
+const OUTER: usize = 28 + 13;
+const TAG: usize = 16;
+
+/// The floor: opening the record's bytes with the cipher alone, nothing around it.
+fn aead_open(rounds: usize) -> Round {
+    let cipher = ChaCha20Poly1305::new(&Key::from([7; 32]));
+    let nonce = |n: usize| {
+        let mut nonce = [0; 12];
+        nonce[4..].copy_from_slice(&(n as u64).to_be_bytes());
+        Nonce::from(nonce)
+    };
+    let aad = [0x17; 13];
+    let mut records: Vec<([u8; PLAIN], Tag)> = (0..rounds)
+        .map(|n| {
+            let mut bytes = [n as u8; PLAIN];
+            let tag = cipher
+                .encrypt_inout_detached(&nonce(n), &aad, (&mut bytes[..]).into())
+                .expect("a kilobyte can be sealed");
+            (bytes, tag)
+        })
+        .collect();
+    Box::new(move |n| {
+        let (bytes, tag) = &mut records[n];
+        cipher
+            .decrypt_inout_detached(&nonce(n), &aad, (&mut bytes[..]).into(), tag)
+            .expect("what was sealed opens");
+        black_box(bytes);
+    })
+}
+
+/// One copy of the payload, as a frame is put together.
+fn memcpy(_: usize) -> Round {
+    let packet = vec![1u8; PLAIN];
+    let mut frame = vec![0u8; PAYLOAD];
+    Box::new(move |_| {
+        frame.copy_from_slice(&black_box(&packet)[AV_HEADER..]);
+        black_box(&mut frame);
+    })
+}
+
+/// TransCode of a received data packet: only its 16-byte header and 48 bytes after it are coded.
+fn transcode(rounds: usize) -> Round {
+    let mut packet = vec![0u8; OUTER + PLAIN + TAG];
+    packet[..4].copy_from_slice(&[0x04, 0x02, 0x1a, 0x0b]);
+    tutk_transcode::encode(&mut packet);
+    let mut packets = vec![packet; rounds];
+    Box::new(move |n| tutk_transcode::decode(black_box(&mut packets[n])))
+}

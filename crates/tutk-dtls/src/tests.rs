@@ -1,0 +1,7 @@
+//! Both roles against each other over a network with its own clock, and against recordings of other implementations.
+
+mod lossy;
+mod noise;
+mod vectors;
+mod wire;
+mod world;

@@ -1,0 +1,156 @@
+//! Bodies that feed a stranger's datagrams to one object.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tutk_av::{Adts, Assembler, AssemblerConfig, ChunkStream, FrameInfo, Message, Output, Stream};
+use tutk_core::wire::Reader;
+use tutk_core::{Cx, Datagram, Instant, Layer, TxBuf};
+use tutk_dtls::{Client, ClientConfig, Psk, RECOMMENDED_REASSEMBLY, Server, ServerConfig};
+use tutk_iotc::{AuthKey, ClientConfig as IotcClientConfig, Device, DeviceConfig, Uid};
+
+/// Most that a layer may send in answer to one datagram or timer: more would make it an amplifier.
+const MAX_ANSWERS: usize = 64;
+
+/// The datagrams in `data`: each begins with its length in two big-endian bytes, the last may be cut short.
+fn datagrams(data: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let mut r = Reader::new(data);
+    std::iter::from_fn(move || {
+        let len = usize::from(r.u16_be().ok()?).min(r.rest().len());
+        Some(r.take(len).ok()?.to_vec())
+    })
+}
+
+/// Gives a layer every datagram in `data`, 50 ms apart, with timers and answers in between, until it dies.
+fn feed<L: Layer>(mut layer: L, data: &[u8]) {
+    let mut rng = crate::rng(1);
+    let mut now = Instant::ZERO;
+    let from: SocketAddr = "192.0.2.7:32761".parse().expect("an address");
+    for mut bytes in datagrams(data) {
+        let cx = &mut Cx::new(now, &mut rng);
+        let most = bytes.len() + 1;
+        let mut input = Datagram::new(from, &mut bytes);
+        let mut events = 0;
+        loop {
+            match layer.handle_datagram(cx, &mut input) {
+                Ok(Some(_)) => events += 1,
+                Ok(None) => break,
+                Err(_) => return,
+            }
+            assert!(events <= most, "more events than bytes");
+        }
+        if !drain(&mut layer, cx) || layer.handle_timeout(cx).is_err() || !drain(&mut layer, cx) {
+            return;
+        }
+        now += Duration::from_millis(50);
+    }
+}
+
+/// Whether the layer is still alive after all it has to send.
+fn drain(layer: &mut impl Layer, cx: &mut Cx<'_>) -> bool {
+    let mut memory = [0; 2048];
+    for _ in 0..MAX_ANSWERS {
+        match layer.poll_transmit(cx, &mut TxBuf::new(&mut memory)) {
+            Ok(true) => {}
+            Ok(false) => return true,
+            Err(_) => return false,
+        }
+    }
+    panic!("{MAX_ANSWERS} datagrams in answer to one");
+}
+
+fn identity() -> (Uid, AuthKey) {
+    let uid = "SIMCAMSIMCAMSIMCAM11".parse().expect("a UID");
+    (uid, AuthKey::new(*b"vW28cYGv"))
+}
+
+/// An IOTC client that searches, both framings.
+pub fn iotc_client(data: &[u8]) {
+    let (uid, key) = identity();
+    let targets = ["192.0.2.7:32761".parse().expect("an address")];
+    let mut rng = crate::rng(2);
+    let cx = &mut Cx::new(Instant::ZERO, &mut rng);
+    feed(
+        tutk_iotc::Client::new(&IotcClientConfig::new(uid, key, &targets), cx),
+        data,
+    );
+}
+
+/// An IOTC device, both framings.
+pub fn iotc_device(data: &[u8]) {
+    let (uid, key) = identity();
+    let mut rng = crate::rng(3);
+    let cx = &mut Cx::new(Instant::ZERO, &mut rng);
+    feed(Device::new(&DeviceConfig::new(uid, key), cx), data);
+}
+
+/// A DTLS client that has sent its hello.
+pub fn dtls_client(data: &[u8]) {
+    let mut memory = [0; RECOMMENDED_REASSEMBLY];
+    let mut rng = crate::rng(4);
+    let cx = &mut Cx::new(Instant::ZERO, &mut rng);
+    let config = ClientConfig::new(Psk::new([7; 32]), b"AUTHPWD_admin");
+    let mut client = Client::new(&config, &mut memory, cx);
+    assert!(drain(&mut client, cx));
+    feed(client, data);
+}
+
+/// A DTLS server; the first byte says whether it asks for a cookie.
+pub fn dtls_server(data: &[u8]) {
+    let Some((choice, data)) = data.split_first() else {
+        return;
+    };
+    let mut memory = [0; RECOMMENDED_REASSEMBLY];
+    let mut rng = crate::rng(5);
+    let cx = &mut Cx::new(Instant::ZERO, &mut rng);
+    let mut config = ServerConfig::new(Psk::new([7; 32]));
+    config.cookie = choice & 1 == 1;
+    feed(Server::new(&config, &mut memory, cx), data);
+}
+
+/// AV messages, FRAMEINFO and ADTS headers: any bytes are read or refused, and what was read lies within the input.
+pub fn av_message(data: &[u8]) {
+    if let Ok(Message::Media(packet)) = Message::parse(data) {
+        assert!(
+            packet.index < packet.total,
+            "packet {} of {}",
+            packet.index,
+            packet.total
+        );
+        assert!(packet.payload.len() <= data.len());
+        assert_eq!(packet.last, packet.info.is_some());
+    }
+    if let Ok(info) = FrameInfo::parse(data) {
+        let again = FrameInfo::parse(&info.to_bytes16()).expect("what we write we read");
+        assert_eq!(again.codec, info.codec);
+    }
+    let _ = Adts::parse(data);
+}
+
+/// Media packets of any shape into the assembler, in 8 KiB, and into the stream of chunks: invariants hold after each, a
+/// frame named is a frame there, and time never runs away.
+pub fn assembler(data: &[u8]) {
+    let mut memory = [0; 8192];
+    let mut whole = Assembler::new(Stream::Video, &mut memory, AssemblerConfig::VIDEO);
+    let mut pieces = ChunkStream::new(Stream::Video, true);
+    let mut now = Instant::ZERO;
+    for bytes in datagrams(data) {
+        let Ok(Message::Media(packet)) = Message::parse(&bytes) else {
+            continue;
+        };
+        let _ = pieces.push(&packet);
+        whole.push(now, &packet);
+        whole.check_invariants().expect("after push");
+        for _ in 0..=bytes.len() + 64 {
+            let Some(output) = whole.poll(now) else {
+                break;
+            };
+            whole.check_invariants().expect("after poll");
+            if let Output::Frame(frame) = output {
+                assert!(whole.frame(frame).data.len() <= 8192);
+            }
+        }
+        assert!(whole.poll(now).is_none(), "poll has an end");
+        now += Duration::from_millis(20);
+    }
+}

@@ -1,0 +1,24 @@
+//! What the tests of this workspace share. Development only, never published.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`net`] | an in-process network that loses, reorders, duplicates and corrupts, the same way for the same seed |
+//! | [`pump`] | a virtual clock that drives any number of [`Node`](pump::Node)s over a [`Net`](net::Net) and checks the laws of the run loop |
+//! | [`proxy`] | the same faults between real UDP sockets, for peers that are processes |
+//! | [`data`] | loaders for `testdata/`: vectors, captures, key logs, recorded sessions |
+//! | [`fuzz`] | bodies of the fuzz targets, as ordinary functions that ordinary tests replay |
+//!
+//! A failing test prints its seed; the same seed fails the same way on every machine.
+#![forbid(unsafe_code)]
+
+pub mod data;
+pub mod fuzz;
+pub mod net;
+pub mod proxy;
+pub mod pump;
+
+/// The random number generator of every test: the same `seed` gives the same bytes on every machine.
+pub fn rng(seed: u64) -> rand_chacha::ChaCha8Rng {
+    use rand_core::SeedableRng;
+    rand_chacha::ChaCha8Rng::seed_from_u64(seed)
+}

@@ -1,0 +1,314 @@
+//! What a camera tells about itself when it lets us in (K10003's JSON, `docs/protocol.md` §3.1).
+
+use core::fmt;
+
+use crate::authenticator::AuthError;
+use crate::command::{Decode, LoginReply, Verdict};
+use crate::json::Members;
+
+/// A camera's description of itself. Borrows from the message.
+///
+/// Firmware differs in what it says and how it writes it, so every field may be absent; one that cannot be read is
+/// absent too and never spoils the rest. Strings with JSON escapes count as unreadable.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct CameraInfo<'p> {
+    /// Firmware version, such as "4.52.9.4188".
+    pub firmware: Option<&'p str>,
+    /// Hardware version.
+    pub hardware: Option<&'p str>,
+    /// Model code, such as "HL_CAM4"; see [`models`](crate::models).
+    pub model: Option<&'p str>,
+    /// Kind of device, such as "camera".
+    pub kind: Option<&'p str>,
+    /// MAC address, hidden from logs.
+    pub mac: Option<Private<'p>>,
+    /// Quality of the Wi-Fi reception as the camera rates it, usually 0 to 100.
+    pub wifi: Option<i16>,
+    /// Whether it grants video.
+    pub video: Option<bool>,
+    /// Whether it grants audio.
+    pub audio: Option<bool>,
+    /// Its video settings.
+    pub video_settings: VideoSettings,
+    /// Its SD card.
+    pub sd_card: SdCard,
+    /// What it records to the SD card, by the camera's own number.
+    pub recording: Option<u8>,
+    /// Which part of the picture raises the motion alarm, by the camera's own number.
+    pub motion_zone: Option<u8>,
+}
+
+/// A camera's SD card, in numbers of the camera's own. No source tells their meaning or unit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SdCard {
+    /// Its state.
+    pub status: Option<u8>,
+    /// Its size.
+    pub capacity: Option<u32>,
+    /// What of it is free.
+    pub free: Option<u32>,
+}
+
+/// A camera's video settings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct VideoSettings {
+    /// Bit rate in the unit of the Wyze app, "KB/s". Some firmware reports a wrong one.
+    pub bit_rate: Option<u16>,
+    /// Frames a second.
+    pub fps: Option<u16>,
+    /// Resolution, by the camera's own number.
+    pub resolving: Option<u8>,
+    /// Mirrored left to right: 1 on, 2 off.
+    pub horizontal_flip: Option<u8>,
+    /// Upside down: 1 on, 2 off.
+    pub vertical_flip: Option<u8>,
+    /// Logo in the picture: 1 on, 2 off.
+    pub logo: Option<u8>,
+    /// Time in the picture: 1 on, 2 off.
+    pub time: Option<u8>,
+}
+
+/// Text that identifies a household's device: `Debug` and `defmt` print `***`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Private<'p>(&'p str);
+
+impl<'p> Private<'p> {
+    /// The text itself. Never log it.
+    pub const fn expose(self) -> &'p str {
+        self.0
+    }
+}
+
+impl fmt::Debug for Private<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Private<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "***");
+    }
+}
+
+impl<'p> CameraInfo<'p> {
+    /// Reads the body of K10003, K10007 or K10009.
+    ///
+    /// # Errors
+    /// The camera did not let us in, or its reply holds no verdict.
+    pub fn parse(payload: &'p [u8]) -> Result<Self, AuthError> {
+        let reply = LoginReply::decode(payload).map_err(|_| AuthError::UnreadableReply)?;
+        match reply.verdict {
+            Verdict::Accepted => Ok(reply.info),
+            Verdict::EnrRejected => Err(AuthError::EnrRejected),
+            Verdict::Rejected => Err(AuthError::Rejected),
+        }
+    }
+
+    /// A description of a camera that streams with these settings, for the camera's side.
+    pub(crate) fn describe(model: &'p str, firmware: &'p str, mac: &'p str) -> Self {
+        Self {
+            firmware: Some(firmware),
+            hardware: Some("0.0.0.0"),
+            model: Some(model),
+            kind: Some("camera"),
+            mac: Some(Private(mac)),
+            wifi: Some(80),
+            ..Self::default()
+        }
+    }
+
+    /// Takes in one field of the JSON: the name of the object around it, its key, its value.
+    pub(crate) fn set(&mut self, parent: &str, key: &str, value: &'p str) {
+        let settings = &mut self.video_settings;
+        match (parent, key) {
+            ("basicInfo", "firmware") => self.firmware = Some(value),
+            ("basicInfo", "hardware") => self.hardware = Some(value),
+            ("basicInfo", "model") => self.model = Some(value),
+            ("basicInfo", "type") => self.kind = Some(value),
+            ("basicInfo", "mac") => self.mac = Some(Private(value)),
+            ("basicInfo", "wifidb") => self.wifi = value.parse().ok(),
+            // Cameras write the first, misspelt; some clients and emulations the second.
+            ("channelResquestResult" | "channelRequestResult", "video") => {
+                self.video = granted(value);
+            }
+            ("channelResquestResult" | "channelRequestResult", "audio") => {
+                self.audio = granted(value);
+            }
+            ("videoParm", "bitRate") => settings.bit_rate = value.parse().ok(),
+            ("videoParm", "fps") => settings.fps = value.parse().ok(),
+            ("videoParm", "resolving") => settings.resolving = value.parse().ok(),
+            ("videoParm", "horizontalFlip") => settings.horizontal_flip = value.parse().ok(),
+            ("videoParm", "verticalFlip") => settings.vertical_flip = value.parse().ok(),
+            ("videoParm", "logo") => settings.logo = value.parse().ok(),
+            ("videoParm", "time") => settings.time = value.parse().ok(),
+            ("sdParm", "status") => self.sd_card.status = value.parse().ok(),
+            ("sdParm", "capacity") => self.sd_card.capacity = value.parse().ok(),
+            ("sdParm", "free") => self.sd_card.free = value.parse().ok(),
+            ("recordType", "type") => self.recording = value.parse().ok(),
+            ("apartalarmParm", "type") => self.motion_zone = value.parse().ok(),
+            _ => {}
+        }
+    }
+
+    /// Writes the members of `cameraInfo`, the ones that are known.
+    pub(crate) fn write(&self, o: &mut Members<'_, '_>) {
+        fn text(o: &mut Members<'_, '_>, key: &str, value: Option<&str>) {
+            if let Some(value) = value {
+                o.text(key, value);
+            }
+        }
+        fn number(o: &mut Members<'_, '_>, key: &str, value: Option<impl Into<i64>>) {
+            if let Some(value) = value {
+                o.number(key, value.into());
+            }
+        }
+        o.object("basicInfo", |o| {
+            text(o, "firmware", self.firmware);
+            text(o, "hardware", self.hardware);
+            text(o, "mac", self.mac.map(Private::expose));
+            text(o, "model", self.model);
+            text(o, "type", self.kind);
+            number(o, "wifidb", self.wifi);
+        });
+        o.object("channelResquestResult", |o| {
+            number(o, "audio", self.audio);
+            number(o, "video", self.video);
+        });
+        let settings = &self.video_settings;
+        if *settings != VideoSettings::default() {
+            o.object("videoParm", |o| {
+                number(o, "bitRate", settings.bit_rate);
+                number(o, "fps", settings.fps);
+                number(o, "horizontalFlip", settings.horizontal_flip);
+                number(o, "logo", settings.logo);
+                number(o, "resolving", settings.resolving);
+                number(o, "time", settings.time);
+                number(o, "verticalFlip", settings.vertical_flip);
+            });
+        }
+        let sd_card = &self.sd_card;
+        if *sd_card != SdCard::default() {
+            o.object("sdParm", |o| {
+                number(o, "capacity", sd_card.capacity);
+                number(o, "free", sd_card.free);
+                number(o, "status", sd_card.status);
+            });
+        }
+    }
+}
+
+fn granted(value: &str) -> Option<bool> {
+    match value {
+        "1" | "true" => Some(true),
+        "0" | "2" | "false" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JSON: &str = r#"{"connectionRes":"1","cameraInfo":{"basicInfo":{"firmware":"4.36.11","hardware":"0.0.0.0","mac":"AABBCCDDEEFF","model":"WYZE_CAKP2JFUS","type":"camera","wifidb":"72"},"channelResquestResult":{"audio":"1","video":"2"},"videoParm":{"bitRate":"120","fps":20,"horizontalFlip":"1","resolving":"1","type":"H264","time":1},"recordType":{"type":"2"},"apartalarmParm":{"type":"0","startX":"0"},"sdParm":{"status":"1","capacity":"30416","free":"1024","detail":[0,1]}}}"#;
+
+    #[test]
+    fn strings_and_numbers_are_read_alike_and_the_rest_ignored() {
+        let info = CameraInfo::parse(JSON.as_bytes()).unwrap();
+        assert_eq!(info.firmware, Some("4.36.11"));
+        assert_eq!(info.model, Some("WYZE_CAKP2JFUS"));
+        assert_eq!(info.kind, Some("camera"));
+        assert_eq!(info.mac.unwrap().expose(), "AABBCCDDEEFF");
+        assert_eq!(
+            (info.wifi, info.video, info.audio),
+            (Some(72), Some(false), Some(true))
+        );
+        let v = info.video_settings;
+        assert_eq!(
+            (v.bit_rate, v.fps, v.resolving, v.time, v.logo),
+            (Some(120), Some(20), Some(1), Some(1), None)
+        );
+        assert_eq!((info.recording, info.motion_zone), (Some(2), Some(0)));
+        let sd = info.sd_card;
+        assert_eq!(
+            (sd.status, sd.capacity, sd.free),
+            (Some(1), Some(30416), Some(1024))
+        );
+    }
+
+    #[test]
+    fn both_spellings_of_the_channel_result_are_read() {
+        let corrected = JSON.replace("channelResquestResult", "channelRequestResult");
+        assert_eq!(
+            CameraInfo::parse(corrected.as_bytes()),
+            CameraInfo::parse(JSON.as_bytes())
+        );
+    }
+
+    #[test]
+    fn bytes_around_the_json_are_skipped() {
+        let junk = [b"\x01\x00\xff junk", JSON.as_bytes(), b"\0\0\0"].concat();
+        assert_eq!(CameraInfo::parse(&junk), CameraInfo::parse(JSON.as_bytes()));
+    }
+
+    #[test]
+    fn odd_cosmetic_fields_are_absent_and_spoil_nothing() {
+        let odd = JSON
+            .replace("\"4.36.11\"", "\"4.\\u0033\"")
+            .replace("\"72\"", "{\"db\":72}")
+            .replace("\"120\"", "99999999999999999999")
+            .replace("\"WYZE_CAKP2JFUS\"", "null")
+            .replace("20,", "[20],");
+        let info = CameraInfo::parse(odd.as_bytes()).unwrap();
+        assert_eq!((info.firmware, info.wifi, info.model), (None, None, None));
+        assert_eq!(
+            (info.video_settings.bit_rate, info.video_settings.fps),
+            (None, None)
+        );
+        assert_eq!((info.video, info.audio), (Some(false), Some(true)));
+    }
+
+    #[test]
+    fn a_login_survives_text_that_is_not_utf8_and_json_that_is_cut() {
+        let at = JSON.find("4.36").unwrap();
+        let mut bad = JSON.as_bytes().to_vec();
+        bad[at] = 0xff;
+        assert!(CameraInfo::parse(&bad).is_ok());
+        assert!(CameraInfo::parse(&JSON.as_bytes()[..120]).is_ok());
+        // The verdict behind the damage counts as well.
+        let last = br#"{"cameraInfo":{"ssid":"XX"},"connectionRes":"2"}"#;
+        let mut last = last.to_vec();
+        last[23] = 0xc3;
+        assert_eq!(CameraInfo::parse(&last), Err(AuthError::EnrRejected));
+    }
+
+    #[test]
+    fn verdicts_other_than_1_are_distinct_errors() {
+        let with = |res: &str| JSON.replace("\"connectionRes\":\"1\"", res);
+        for (res, error) in [
+            ("\"connectionRes\":\"2\"", AuthError::EnrRejected),
+            ("\"connectionRes\":2", AuthError::EnrRejected),
+            ("\"connectionRes\":\"7\"", AuthError::Rejected),
+            ("\"other\":\"1\"", AuthError::UnreadableReply),
+        ] {
+            assert_eq!(CameraInfo::parse(with(res).as_bytes()), Err(error), "{res}");
+        }
+        assert!(CameraInfo::parse(with("\"connectionRes\":1").as_bytes()).is_ok());
+        assert_eq!(CameraInfo::parse(b""), Err(AuthError::UnreadableReply));
+    }
+
+    #[test]
+    fn debug_hides_the_mac() {
+        let shown = format!("{:?}", CameraInfo::parse(JSON.as_bytes()).unwrap());
+        assert!(
+            !shown.contains("AABBCC") && shown.contains("mac: Some(***)"),
+            "{shown}"
+        );
+    }
+}

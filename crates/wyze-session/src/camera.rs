@@ -1,0 +1,547 @@
+//! The camera's side of a session: what a virtual camera, or a microcontroller that wants to be one, is made of.
+//!
+//! ```text
+//!   search answered ─ Opened ─► DTLS server ─ Secured ─► 0x2100 ─ LoggedIn ─► K10001, K10003 ─ Authenticated ─► frames out
+//!          └───────────────────────┴──────── end(cause) ────────┴──────────────────┘
+//!                                                ▼
+//!                       close_notify, 3 × 0x0418 ─► CameraEvent::Closed(cause) ─► reset() for the next viewer
+//! ```
+//!
+//! One `Camera` serves one viewer. A server holds several and routes datagrams by source address; the first idle one
+//! gets what comes from unknown sources (`wyze-std` does that).
+
+use core::fmt;
+use core::net::SocketAddr;
+
+use heapless::Vec;
+use tutk_av::{IoctlTicket, OutFrame, Outgoing, Packetizer, Responder, ResponderConfig, Stream};
+use tutk_core::wire::Writer;
+use tutk_core::{Cx, Datagram, Instant, TxBuf};
+use tutk_dtls::{CipherSuite, Psk, ServerConfig as DtlsConfig, Suites};
+use tutk_iotc::{AuthKey, DeviceConfig, Framing, Framings, Uid};
+use wyze_kauth::command::{
+    ControlChannel, FrameSize, Media, Request, SetResolvingBit, SetVideoParams,
+};
+use wyze_kauth::{
+    CameraDescription, Challenger, ChallengerConfig, ChallengerEvent, Code, Enr, Mac, Message,
+    Status, hl,
+};
+
+use crate::event::Cause;
+use crate::stack::{Stack, Stage, Unit};
+use crate::{Stats, Storage, Transmit};
+
+/// Longest reply, HL header included, bytes. One IOCTRL packet carries it.
+const MAX_REPLY_LEN: usize = 1000;
+
+/// What a [`Camera`] is.
+#[derive(Debug, Clone, Copy)]
+pub struct CameraConfig<'a> {
+    /// Its identity.
+    pub uid: Uid,
+    /// Its secret.
+    pub enr: &'a Enr,
+    /// Its MAC address.
+    pub mac: &'a Mac,
+    /// Framings it answers; a real camera speaks one.
+    pub framings: Framings,
+    /// Cipher suites it accepts.
+    pub suites: Suites,
+    /// Whether the DTLS handshake begins with a cookie exchange (cameras do without).
+    pub cookie: bool,
+    /// Which K-auth challenge it sets.
+    pub status: Status,
+    /// `false`: it answers the search but opens no session, as a camera does whose viewer slots are all taken.
+    pub accept: bool,
+    /// Whether it offers a return audio channel at login.
+    pub two_way: bool,
+    /// What K10003 tells about it.
+    pub info: CameraDescription<'a>,
+}
+
+impl<'a> CameraConfig<'a> {
+    /// A Cam v3 Pro with TransCode framing, both cipher suites, and the challenge that its ENR is long enough for:
+    /// status 6 or 3.
+    pub fn new(uid: Uid, enr: &'a Enr, mac: &'a Mac) -> Self {
+        Self {
+            uid,
+            enr,
+            mac,
+            framings: Framings::TRANSCODE,
+            suites: Suites::ALL,
+            cookie: false,
+            status: if Status::Enr32.check(enr, None).is_ok() {
+                Status::Enr32
+            } else {
+                Status::Enr16
+            },
+            accept: true,
+            two_way: false,
+            info: CameraDescription::new("HL_CAM3P", "4.58.11.8391", mac),
+        }
+    }
+}
+
+/// What happened to a [`Camera`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CameraEvent<'e> {
+    /// A viewer opened an IOTC session.
+    Opened {
+        /// The viewer's address.
+        from: SocketAddr,
+    },
+    /// The DTLS handshake is complete: the viewer knows the ENR.
+    Secured {
+        /// The suite both sides agreed on.
+        suite: CipherSuite,
+    },
+    /// The viewer sent its AV login.
+    LoggedIn,
+    /// The viewer answered the challenge.
+    Authenticated,
+    /// Which media the viewer wants from now on (K10002, K10010).
+    Wanted {
+        /// Video frames.
+        video: bool,
+        /// Audio frames.
+        audio: bool,
+    },
+    /// The viewer asked for a resolution (K10056, K10052); it has been answered.
+    Resolution {
+        /// Which.
+        size: FrameSize,
+        /// At which bit rate, in the unit of the Wyze app, "KB/s".
+        bitrate: u16,
+    },
+    /// Another K-command; answer it with [`Camera::reply`].
+    Command {
+        /// Its code.
+        code: Code,
+        /// Its body.
+        payload: &'e [u8],
+    },
+    /// The session is over; the last event. [`Camera::reset`] makes it ready for the next viewer.
+    Closed(Cause),
+}
+
+/// Why a frame is not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum MediaError {
+    /// The viewer has not asked for this stream; see [`Camera::wants`].
+    NotWanted,
+}
+
+impl fmt::Display for MediaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the viewer has not asked for this stream")
+    }
+}
+
+impl core::error::Error for MediaError {}
+
+/// The answer to the latest request; repeated when the request is.
+#[derive(Debug)]
+struct Reply {
+    code: Code,
+    message: Vec<u8, MAX_REPLY_LEN>,
+    ticket: IoctlTicket,
+    due: bool,
+}
+
+impl Reply {
+    /// The HL message that `write` produces; `None` when it produces none or a longer one than an IOCTRL carries.
+    fn new(
+        av: &mut Responder<'_>,
+        write: impl FnOnce(&mut Writer<'_>) -> Option<Code>,
+    ) -> Option<Self> {
+        let mut memory = [0u8; MAX_REPLY_LEN];
+        let mut writer = Writer::new(&mut memory);
+        let code = write(&mut writer)?;
+        let message = Vec::from_slice(writer.finish().ok()?).ok()?;
+        Some(Self {
+            code,
+            message,
+            ticket: av.ioctl_ticket(),
+            due: true,
+        })
+    }
+}
+
+/// The camera's side of a session with one viewer.
+///
+/// Contract: after any call that takes `&mut self`, drain [`poll_transmit`](Self::poll_transmit) until it has nothing,
+/// then wait for whichever comes first: a datagram or [`poll_timeout`](Self::poll_timeout). After each datagram and
+/// each timeout drain [`poll_event`](Self::poll_event) too. Extra calls are harmless. [`CameraEvent::Closed`] is the
+/// last event.
+#[derive(Debug)]
+pub struct Camera<'m> {
+    stack: Stack<tutk_iotc::Device, tutk_dtls::Server<'m>, Responder<'m>>,
+    challenger: Challenger,
+    reply: Option<Reply>,
+    packetizer: Packetizer,
+    /// Protocol version that HL messages carry.
+    protocol: u8,
+    authenticated: bool,
+    video: bool,
+    audio: bool,
+    ended: Option<Cause>,
+    told: bool,
+}
+
+impl<'m> Camera<'m> {
+    /// A camera that waits for a viewer.
+    pub fn new(config: &CameraConfig<'_>, storage: Storage<'m>, cx: &mut Cx<'_>) -> Self {
+        let device = DeviceConfig {
+            framings: config.framings,
+            accept: config.accept,
+            ..DeviceConfig::new(
+                config.uid,
+                AuthKey::new(wyze_kauth::auth_key(config.enr, config.mac)),
+            )
+        };
+        let dtls = DtlsConfig {
+            suites: config.suites,
+            cookie: config.cookie,
+            ..DtlsConfig::new(Psk::new(*wyze_kauth::psk(config.enr).expose()))
+        };
+        let responder = ResponderConfig {
+            two_way: config.two_way,
+            ..ResponderConfig::default()
+        };
+        let challenger = ChallengerConfig {
+            enr: config.enr,
+            status: config.status,
+            info: config.info,
+        };
+        Self {
+            stack: Stack::new(
+                tutk_iotc::Device::new(&device, cx),
+                tutk_dtls::Server::new(&dtls, storage.handshake, cx),
+                Responder::new(&responder, storage.control, cx),
+            ),
+            challenger: Challenger::new(&challenger),
+            reply: None,
+            packetizer: Packetizer::new(),
+            protocol: config.info.protocol,
+            authenticated: false,
+            video: false,
+            audio: false,
+            ended: None,
+            told: false,
+        }
+    }
+
+    /// Forgets the viewer and waits for the next one, in the same memory.
+    pub fn reset(&mut self, cx: &mut Cx<'_>) {
+        self.stack.stage = Stage::Searching;
+        self.stack.iotc.reset(cx);
+        self.stack.dtls.reset(cx);
+        self.stack.av.reset();
+        self.challenger.reset();
+        self.reply = None;
+        self.packetizer = Packetizer::new();
+        self.authenticated = false;
+        self.video = false;
+        self.audio = false;
+        self.ended = None;
+        self.told = false;
+    }
+
+    /// Reads a datagram up to the next event. Call again with the same `input` until it answers `None`.
+    pub fn handle_datagram<'p>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        input: &mut Datagram<'p>,
+    ) -> Option<CameraEvent<'p>> {
+        while !input.is_empty() {
+            match self.stack.receive(cx, input) {
+                Ok(Some(unit)) => {
+                    let event = self.read_unit(cx, input.from(), unit);
+                    if event.is_some() {
+                        return event;
+                    }
+                }
+                Ok(None) => {}
+                Err(cause) => self.end(cause),
+            }
+        }
+        None
+    }
+
+    /// Events born of time, not of a datagram: the end. Call after [`handle_timeout`](Self::handle_timeout) and after
+    /// each datagram until it answers `None`.
+    pub fn poll_event(&mut self) -> Option<CameraEvent<'static>> {
+        let cause = self.ended?;
+        if self.stack.stage == Stage::Closed && !self.told {
+            self.told = true;
+            return Some(CameraEvent::Closed(cause));
+        }
+        None
+    }
+
+    /// Does what is due at `cx.now`.
+    pub fn handle_timeout(&mut self, cx: &mut Cx<'_>) {
+        if let Err(cause) = self.stack.handle_timeout(cx) {
+            self.end(cause);
+        }
+    }
+
+    /// The next datagram to send, written into `buf` (1500 bytes are enough); `None` when there is none.
+    /// Call until `None` after every other call.
+    pub fn poll_transmit<'b>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        buf: &'b mut [u8],
+    ) -> Option<Transmit<'b>> {
+        let mut tx = TxBuf::new(buf);
+        match self.fill(cx, &mut tx) {
+            Ok(true) => Transmit::from_buf(tx),
+            Ok(false) => None,
+            Err(cause) => {
+                self.end(cause);
+                None
+            }
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is next worth calling.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.ended.is_some() {
+            return None;
+        }
+        self.stack.poll_timeout()
+    }
+
+    /// Begins to send a frame. Drain [`poll_frame`](Self::poll_frame) with what this answers.
+    ///
+    /// # Errors
+    /// The viewer does not want this stream (yet, or any more); nothing is counted as sent.
+    pub fn start_frame<'f>(&mut self, frame: &OutFrame<'f>) -> Result<Outgoing<'f>, MediaError> {
+        if !self.wants(frame.stream) {
+            return Err(MediaError::NotWanted);
+        }
+        Ok(self.packetizer.start(frame))
+    }
+
+    /// The next datagram of a frame, written into `buf` (1500 bytes are enough); `None` when the frame is finished or
+    /// the session over.
+    pub fn poll_frame<'b>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        frame: &mut Outgoing<'_>,
+        buf: &'b mut [u8],
+    ) -> Option<Transmit<'b>> {
+        if self.stack.stage != Stage::Secured {
+            return None;
+        }
+        let mut tx = TxBuf::new(buf);
+        match self.fill_frame(cx, frame, &mut tx) {
+            Ok(true) => Transmit::from_buf(tx),
+            Ok(false) => None,
+            Err(cause) => {
+                self.end(cause);
+                None
+            }
+        }
+    }
+
+    /// Answers the latest [`CameraEvent::Command`]; the answer is repeated when the viewer repeats the command.
+    /// A body longer than 984 bytes is not sent.
+    pub fn reply(&mut self, code: Code, payload: &[u8]) {
+        let version = self.protocol;
+        let reply = Reply::new(&mut self.stack.av, |w| {
+            hl::write(w, version, code, |w| w.bytes(payload));
+            Some(code)
+        });
+        if reply.is_some() {
+            self.reply = reply;
+        }
+    }
+
+    /// Whether the viewer wants this stream.
+    pub fn wants(&self, stream: Stream) -> bool {
+        self.authenticated
+            && self.ended.is_none()
+            && match stream {
+                Stream::Video => self.video,
+                Stream::Audio => self.audio,
+            }
+    }
+
+    /// The viewer's address, once one has opened a session.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.stack.iotc.peer()
+    }
+
+    /// The framing the viewer chose, once one has opened a session.
+    pub fn framing(&self) -> Option<Framing> {
+        self.stack.iotc.framing()
+    }
+
+    /// Whether it waits for a viewer.
+    pub fn is_idle(&self) -> bool {
+        self.ended.is_none() && !self.stack.iotc.is_bound()
+    }
+
+    /// Ends the session; close_notify and IOTC close go out by [`poll_transmit`](Self::poll_transmit).
+    pub fn close(&mut self) {
+        self.end(Cause::Local);
+    }
+
+    /// Counters of every layer.
+    pub fn stats(&self) -> Stats<'_> {
+        Stats {
+            iotc: self.stack.iotc.stats(),
+            dtls: self.stack.dtls.stats(),
+            av: self.stack.av.stats(),
+        }
+    }
+
+    fn read_unit<'p>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: SocketAddr,
+        unit: Unit<'p>,
+    ) -> Option<CameraEvent<'p>> {
+        match unit {
+            Unit::Found { .. } => None,
+            Unit::Open => Some(CameraEvent::Opened { from }),
+            Unit::Secured(suite) => Some(CameraEvent::Secured { suite }),
+            Unit::PeerClosed => {
+                self.end(Cause::Peer);
+                None
+            }
+            Unit::Av(tutk_av::Event::LoggedIn { .. }) => Some(CameraEvent::LoggedIn),
+            Unit::Av(tutk_av::Event::Ioctl(ioctl)) => {
+                let message = Message::parse(ioctl.payload).ok()?;
+                if ioctl.repeat && self.repeat_reply(message.code) {
+                    return None;
+                }
+                self.read_command(cx, &message)
+            }
+            // Nothing a viewer asks is longer than one packet, and nobody sends a camera media on this channel.
+            Unit::Av(_) => None,
+        }
+    }
+
+    /// The same request again: the same answer again.
+    fn repeat_reply(&mut self, request: Code) -> bool {
+        match &mut self.reply {
+            Some(reply) if reply.code == request.reply() => {
+                reply.due = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn read_command<'p>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        message: &Message<'p>,
+    ) -> Option<CameraEvent<'p>> {
+        if message.code.is_auth() {
+            return self.read_auth(cx, message);
+        }
+        if !self.authenticated {
+            return None;
+        }
+        match message.code {
+            ControlChannel::CODE => {
+                let ControlChannel { media, on } = message.request().ok()?;
+                self.acknowledge(message.code);
+                match media {
+                    Media::Video => self.video = on,
+                    Media::Audio => self.audio = on,
+                    _ => return None,
+                }
+                Some(CameraEvent::Wanted {
+                    video: self.video,
+                    audio: self.audio,
+                })
+            }
+            SetResolvingBit::CODE => {
+                let SetResolvingBit { size, bitrate, .. } = message.request().ok()?;
+                self.acknowledge(message.code);
+                Some(CameraEvent::Resolution { size, bitrate })
+            }
+            SetVideoParams::CODE => {
+                let SetVideoParams { size, bitrate, .. } = message.request().ok()?;
+                self.acknowledge(message.code);
+                Some(CameraEvent::Resolution { size, bitrate })
+            }
+            code => Some(CameraEvent::Command {
+                code,
+                payload: message.payload,
+            }),
+        }
+    }
+
+    fn read_auth<'p>(&mut self, cx: &mut Cx<'_>, message: &Message<'p>) -> Option<CameraEvent<'p>> {
+        let event = self.challenger.handle_message(cx.rng, message)?;
+        let challenger = &mut self.challenger;
+        if let Some(reply) = Reply::new(&mut self.stack.av, |w| challenger.write_reply(w)) {
+            self.reply = Some(reply);
+        }
+        match event {
+            ChallengerEvent::Authenticated { video, audio } => {
+                self.authenticated = true;
+                self.video = video;
+                self.audio = audio;
+                Some(CameraEvent::Authenticated)
+            }
+            _ => None,
+        }
+    }
+
+    /// The reply of most commands: one byte, 1.
+    fn acknowledge(&mut self, request: Code) {
+        self.reply(request.reply(), &[1]);
+    }
+
+    fn fill(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> Result<bool, Cause> {
+        if self.stack.transmit(cx, tx)? {
+            return Ok(true);
+        }
+        if self.stack.stage != Stage::Secured {
+            return Ok(false);
+        }
+        let Some(reply) = self.reply.as_mut().filter(|r| r.due) else {
+            return Ok(false);
+        };
+        reply.due = false;
+        self.stack
+            .av
+            .write_ioctl(reply.ticket, &reply.message, tx)
+            .map_err(|_| Cause::BufferTooSmall)?;
+        self.stack.seal(cx, tx)
+    }
+
+    fn fill_frame(
+        &mut self,
+        cx: &mut Cx<'_>,
+        frame: &mut Outgoing<'_>,
+        tx: &mut TxBuf<'_>,
+    ) -> Result<bool, Cause> {
+        self.stack.reserve(tx)?;
+        if !self
+            .packetizer
+            .next(frame, tx)
+            .map_err(|_| Cause::BufferTooSmall)?
+        {
+            return Ok(false);
+        }
+        self.stack.seal(cx, tx)
+    }
+
+    fn end(&mut self, cause: Cause) {
+        if self.ended.is_none() {
+            tutk_core::debug!("camera session ends: {:?}", cause);
+            self.ended = Some(cause);
+            self.stack.close();
+        }
+    }
+}

@@ -1,0 +1,461 @@
+//! The app's side of a session.
+//!
+//! ```text
+//!   search ─ Found ─ Open ─► DTLS ─ Secured ─► AV login ─ LoggedIn ─► K10000…K10003 ─ Authenticated ─► media, K-commands
+//!      └───────────────────────┴──────── end(cause) ────────┴──────────────┴─────────────────┘
+//!                                            ▼
+//!                  close_notify, 3 × 0x0417 ─► Event::Closed(cause)
+//! ```
+
+use tutk_av::{AssemblerConfig, Initiator, LoginConfig, Stream};
+use tutk_core::{Cx, Datagram, Instant, TxBuf};
+use tutk_dtls::{ClientConfig as DtlsConfig, Psk};
+use tutk_iotc::{AuthKey, ClientConfig as IotcConfig};
+use wyze_kauth::command::{ControlChannel, Media, Request};
+use wyze_kauth::models::{Model, Quality, ResolutionRequest};
+use wyze_kauth::{AuthError, AuthEvent, Authenticator, AuthenticatorConfig, CameraInfo, Message};
+
+use crate::config::ClientConfig;
+use crate::control::{Control, Owner, RequestError, RequestId};
+use crate::event::{Cause, Event, Phase};
+use crate::receiver::{Received, Receiver};
+use crate::stack::{Stack, Stage, Unit};
+use crate::{Stats, Storage, Transmit};
+
+/// How far the K-command challenge has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// The AV login has not been answered yet.
+    LoggingIn,
+    /// K10000 to K10003 are under way.
+    Authenticating,
+    /// The camera let us in.
+    Granted,
+}
+
+/// Where the bytes of an event lie, once the layers have decided that there is one.
+enum Found<'p> {
+    /// In the datagram.
+    Event(Event<'p>),
+    /// In the AV layer's memory: an IOCTRL that came in fragments.
+    Assembled,
+}
+
+/// The app's side of a session with one camera: searches, connects, logs in, receives media, sends K-commands.
+///
+/// Contract: after any call that takes `&mut self`, drain [`poll_transmit`](Self::poll_transmit) until it has nothing,
+/// then wait for whichever comes first: a datagram or [`poll_timeout`](Self::poll_timeout). After each datagram and
+/// each timeout drain [`poll_event`](Self::poll_event) too. Extra calls are harmless. [`Event::Closed`] is the last
+/// event.
+#[derive(Debug)]
+pub struct Client<'m> {
+    stack: Stack<tutk_iotc::Client, tutk_dtls::Client<'m>, Initiator<'m>>,
+    access: Access,
+    auth: Authenticator,
+    control: Control,
+    video: Receiver<'m>,
+    audio: Receiver<'m>,
+    /// The session has opened without a datagram; the owner has not been told.
+    opened: bool,
+    /// Why the session ends, once it does, and whether the owner has been told.
+    ended: Option<Cause>,
+    told: bool,
+}
+
+impl<'m> Client<'m> {
+    /// A session that begins to search at the first [`poll_transmit`](Self::poll_transmit).
+    pub fn new(config: &ClientConfig<'_>, storage: Storage<'m>, cx: &mut Cx<'_>) -> Self {
+        let (enr, mac) = config.credentials();
+        let iotc = IotcConfig {
+            framings: config.framings,
+            ..IotcConfig::new(
+                config.uid,
+                AuthKey::new(wyze_kauth::auth_key(enr, mac)),
+                config.targets,
+            )
+        };
+        let dtls = DtlsConfig {
+            suites: config.suites,
+            ..DtlsConfig::new(
+                Psk::new(*wyze_kauth::psk(enr).expose()),
+                wyze_kauth::PSK_IDENTITY,
+            )
+        };
+        let login = LoginConfig {
+            user: b"admin",
+            password: enr.as_bytes(),
+            resend: false,
+        };
+        let auth = AuthenticatorConfig {
+            enr: config.enr,
+            parent_enr: config.parent.map(|(enr, _)| enr),
+            mac: config.mac,
+            video: config.video,
+            audio: config.audio,
+            hello: config.hello,
+            command: config.command,
+        };
+        let assembly = |gate| AssemblerConfig {
+            reorder: config.reorder,
+            gate,
+        };
+        Self {
+            stack: Stack::new(
+                tutk_iotc::Client::new(&iotc, cx),
+                tutk_dtls::Client::new(&dtls, storage.handshake, cx),
+                Initiator::new(&login, storage.control, cx),
+            ),
+            access: Access::LoggingIn,
+            auth: Authenticator::new(&auth),
+            control: Control::default(),
+            video: Receiver::new(Stream::Video, storage.video, assembly(true)),
+            audio: Receiver::new(Stream::Audio, storage.audio, assembly(false)),
+            opened: false,
+            ended: None,
+            told: false,
+        }
+    }
+
+    /// Reads a datagram up to the next event. Call again with the same `input` until it answers `None`.
+    pub fn handle_datagram<'e, 'p: 'e>(
+        &'e mut self,
+        cx: &mut Cx<'_>,
+        input: &mut Datagram<'p>,
+    ) -> Option<Event<'e>> {
+        loop {
+            if let Some((stream, output)) = self.poll_media(cx.now) {
+                return self.receiver(stream).event(output);
+            }
+            if input.is_empty() {
+                return None;
+            }
+            let unit = match self.stack.receive(cx, input) {
+                Ok(Some(unit)) => unit,
+                Ok(None) => continue,
+                Err(cause) => {
+                    self.end(cause);
+                    continue;
+                }
+            };
+            match self.read_unit(cx, unit) {
+                Some(Found::Event(event)) => return Some(event),
+                Some(Found::Assembled) => return self.assembled_event(cx),
+                None => {}
+            }
+        }
+    }
+
+    /// Events born of time, not of a datagram: frames that waited for others, requests without a reply, the end.
+    /// Call after [`handle_timeout`](Self::handle_timeout) and after each datagram until it answers `None`.
+    pub fn poll_event(&mut self, cx: &mut Cx<'_>) -> Option<Event<'_>> {
+        if let Some((stream, output)) = self.poll_media(cx.now) {
+            return self.receiver(stream).event(output);
+        }
+        if core::mem::take(&mut self.opened) {
+            return Some(Event::Phase(Phase::Open));
+        }
+        while let Some((owner, code)) = self.control.expired(cx.now) {
+            match owner {
+                Owner::Auth => self.end(Cause::AuthTimeout),
+                Owner::User(id) => return Some(Event::NoReply { id, code }),
+            }
+        }
+        let cause = self.ended?;
+        if self.stack.stage == Stage::Closed && !self.told {
+            self.told = true;
+            return Some(Event::Closed(cause));
+        }
+        None
+    }
+
+    /// Does what is due at `cx.now`.
+    pub fn handle_timeout(&mut self, cx: &mut Cx<'_>) {
+        match self.stack.handle_timeout(cx) {
+            Ok(opened) => self.opened |= opened,
+            Err(cause) => self.end(cause),
+        }
+    }
+
+    /// The next datagram to send, written into `buf` (1500 bytes are enough); `None` when there is none.
+    /// Call until `None` after every other call.
+    pub fn poll_transmit<'b>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        buf: &'b mut [u8],
+    ) -> Option<Transmit<'b>> {
+        let mut tx = TxBuf::new(buf);
+        match self.fill(cx, &mut tx) {
+            Ok(true) => Transmit::from_buf(tx),
+            Ok(false) => None,
+            Err(cause) => {
+                self.end(cause);
+                None
+            }
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is next worth calling; `None` once the session is over.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.ended.is_some() {
+            return None;
+        }
+        [
+            self.stack.poll_timeout(),
+            self.control.poll_timeout(),
+            self.video.poll_timeout(),
+            self.audio.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Sends a K-command; its reply comes as [`Event::Reply`], its loss as [`Event::NoReply`].
+    ///
+    /// # Errors
+    /// Before [`Event::Authenticated`], with too many requests under way, or with one that is too long.
+    pub fn request(
+        &mut self,
+        cx: &mut Cx<'_>,
+        request: &impl Request,
+    ) -> Result<RequestId, RequestError> {
+        if self.access != Access::Granted || self.ended.is_some() {
+            return Err(RequestError::NotReady);
+        }
+        self.control
+            .push(cx.now, false, |w| {
+                Some(wyze_kauth::write_request(request, w))
+            })?
+            .ok_or(RequestError::TooLong)
+    }
+
+    /// Switches a media stream on or off (K10010).
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub fn enable(
+        &mut self,
+        cx: &mut Cx<'_>,
+        media: Media,
+        on: bool,
+    ) -> Result<RequestId, RequestError> {
+        self.request(cx, &ControlChannel { media, on })
+    }
+
+    /// Asks for a picture of another quality, with the command that the camera's model wants.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub fn set_quality(
+        &mut self,
+        cx: &mut Cx<'_>,
+        quality: Quality,
+        model: Option<&Model>,
+    ) -> Result<RequestId, RequestError> {
+        match quality.request(model) {
+            ResolutionRequest::VideoParams(request) => self.request(cx, &request),
+            ResolutionRequest::ResolvingBit(request) => self.request(cx, &request),
+            _ => Err(RequestError::TooLong),
+        }
+    }
+
+    /// Ends the session: close_notify and IOTC close go out by [`poll_transmit`](Self::poll_transmit), so that the
+    /// camera frees the viewer slot at once; then comes [`Event::Closed`].
+    pub fn close(&mut self) {
+        self.end(Cause::Local);
+    }
+
+    /// The camera's address, once it has answered.
+    pub fn peer(&self) -> Option<core::net::SocketAddr> {
+        self.stack.iotc.peer()
+    }
+
+    /// Whether the camera has let us in.
+    pub fn is_authenticated(&self) -> bool {
+        self.access == Access::Granted
+    }
+
+    /// Counters of every layer.
+    pub fn stats(&self) -> Stats<'_> {
+        Stats {
+            iotc: self.stack.iotc.stats(),
+            dtls: self.stack.dtls.stats(),
+            av: self.stack.av.stats(),
+        }
+    }
+
+    fn receiver(&self, stream: Stream) -> &Receiver<'m> {
+        match stream {
+            Stream::Video => &self.video,
+            Stream::Audio => &self.audio,
+        }
+    }
+
+    fn poll_media(&mut self, now: Instant) -> Option<(Stream, tutk_av::Output)> {
+        if let Some(output) = self.video.poll(now) {
+            return Some((Stream::Video, output));
+        }
+        self.audio.poll(now).map(|output| (Stream::Audio, output))
+    }
+
+    fn read_unit<'p>(&mut self, cx: &mut Cx<'_>, unit: Unit<'p>) -> Option<Found<'p>> {
+        let phase = match unit {
+            Unit::Found { from, framing } => Phase::Found { from, framing },
+            Unit::Open => Phase::Open,
+            Unit::Secured(suite) => Phase::Secured { suite },
+            Unit::Av(event) => return self.read_av(cx, event),
+            Unit::PeerClosed => {
+                self.end(Cause::Peer);
+                return None;
+            }
+        };
+        Some(Found::Event(Event::Phase(phase)))
+    }
+
+    fn read_av<'p>(&mut self, cx: &mut Cx<'_>, event: tutk_av::Event<'p>) -> Option<Found<'p>> {
+        match event {
+            tutk_av::Event::LoggedIn { two_way, .. } => {
+                if self.access == Access::LoggingIn {
+                    self.access = Access::Authenticating;
+                    self.push_auth(cx);
+                }
+                Some(Found::Event(Event::Phase(Phase::LoggedIn { two_way })))
+            }
+            tutk_av::Event::Ioctl(ioctl) => self.read_command(cx, ioctl.payload).map(Found::Event),
+            tutk_av::Event::IoctlAssembled => Some(Found::Assembled),
+            tutk_av::Event::Media(packet) => {
+                let receiver = match packet.stream {
+                    Stream::Video => &mut self.video,
+                    Stream::Audio => &mut self.audio,
+                };
+                match receiver.push(cx.now, &packet) {
+                    Received::Kept => None,
+                    Received::Event(event) => Some(Found::Event(event)),
+                }
+            }
+        }
+    }
+
+    /// One K-command from the camera.
+    fn read_command<'p>(&mut self, cx: &mut Cx<'_>, payload: &'p [u8]) -> Option<Event<'p>> {
+        let message = Message::parse(payload).ok()?;
+        let owner = self.control.answer(message.code);
+        let step = challenge(self.access, &mut self.auth, &message);
+        self.take_step(cx, &step);
+        reply_event(owner, step, &message)
+    }
+
+    /// The event that an IOCTRL in the AV layer's memory stands for. It is looked at twice, because an event that
+    /// borrows from `self` can only be made once everything else is done.
+    fn assembled_event(&mut self, cx: &mut Cx<'_>) -> Option<Event<'_>> {
+        let message = Message::parse(self.stack.av.assembled()?.payload).ok()?;
+        let owner = self.control.answer(message.code);
+        let step = challenge(self.access, &mut self.auth, &message).without_info();
+        self.take_step(cx, &step);
+        let message = Message::parse(self.stack.av.assembled()?.payload).ok()?;
+        let step = match step {
+            Step::Granted(_) => Step::Granted(CameraInfo::parse(message.payload).ok()),
+            other => other,
+        };
+        reply_event(owner, step, &message)
+    }
+
+    /// Does what a step of the challenge asks for.
+    fn take_step(&mut self, cx: &mut Cx<'_>, step: &Step<'_>) {
+        match step {
+            Step::Granted(_) => self.access = Access::Granted,
+            Step::Next => self.push_auth(cx),
+            Step::Failed(e) => self.end(Cause::Auth(*e)),
+            Step::Idle => {}
+        }
+    }
+
+    /// Queues what the challenge wants sent next, if anything.
+    fn push_auth(&mut self, cx: &mut Cx<'_>) {
+        let auth = &mut self.auth;
+        let queued = self.control.push(cx.now, true, |w| auth.poll_request(w));
+        if queued.is_err() {
+            self.end(Cause::AuthTimeout);
+        }
+    }
+
+    fn fill(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> Result<bool, Cause> {
+        if self.stack.transmit(cx, tx)? {
+            return Ok(true);
+        }
+        if self.stack.stage != Stage::Secured {
+            return Ok(false);
+        }
+        let av = &mut self.stack.av;
+        let Some((ticket, message)) = self.control.due(cx.now, || av.ioctl_ticket()) else {
+            return Ok(false);
+        };
+        self.stack
+            .av
+            .write_ioctl(ticket, message, tx)
+            .map_err(|_| Cause::BufferTooSmall)?;
+        self.stack.seal(cx, tx)
+    }
+
+    /// Begins to close; the first cause stands.
+    fn end(&mut self, cause: Cause) {
+        if self.ended.is_none() {
+            tutk_core::debug!("session ends: {:?}", cause);
+            self.ended = Some(cause);
+            self.stack.close();
+        }
+    }
+}
+
+/// What a K-command did to the challenge.
+enum Step<'p> {
+    /// K10003: we are in.
+    Granted(Option<CameraInfo<'p>>),
+    /// The challenge may have something to send.
+    Next,
+    /// The camera refused.
+    Failed(AuthError),
+    /// The challenge is not under way.
+    Idle,
+}
+
+impl Step<'_> {
+    /// The same without what borrows from the message.
+    fn without_info(self) -> Step<'static> {
+        match self {
+            Self::Granted(_) => Step::Granted(None),
+            Self::Next => Step::Next,
+            Self::Failed(e) => Step::Failed(e),
+            Self::Idle => Step::Idle,
+        }
+    }
+}
+
+/// Shows a K-command to the challenge while that is under way.
+fn challenge<'p>(access: Access, auth: &mut Authenticator, message: &Message<'p>) -> Step<'p> {
+    if access != Access::Authenticating {
+        return Step::Idle;
+    }
+    match auth.handle_message(message) {
+        Ok(Some(AuthEvent::Authenticated(info))) => Step::Granted(Some(info)),
+        Ok(_) => Step::Next,
+        Err(e) => Step::Failed(e),
+    }
+}
+
+/// What a K-command is to the owner of the session.
+fn reply_event<'p>(
+    owner: Option<Owner>,
+    step: Step<'p>,
+    message: &Message<'p>,
+) -> Option<Event<'p>> {
+    let (code, payload) = (message.code, message.payload);
+    match (step, owner) {
+        (Step::Granted(info), _) => info.map(Event::Authenticated),
+        (_, Some(Owner::User(id))) => Some(Event::Reply { id, code, payload }),
+        (_, Some(Owner::Auth)) => None,
+        // An answer of the challenge that nobody waits for echoes our own repetition.
+        (_, None) if code.is_auth() => None,
+        (_, None) => Some(Event::Message { code, payload }),
+    }
+}

@@ -1,0 +1,64 @@
+//! What a session must know beforehand.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use tutk_dtls::Suites;
+use tutk_iotc::{Framings, Uid};
+use wyze_kauth::{Enr, Hello, Mac, ResponseCommand};
+
+/// What a [`Client`](crate::Client) must know about its camera.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientConfig<'a> {
+    /// The camera's identity. Whoever answers with it is the camera, whatever its address.
+    pub uid: Uid,
+    /// The camera's secret, 16 or 32 characters.
+    pub enr: &'a Enr,
+    /// The camera's MAC address.
+    pub mac: &'a Mac,
+    /// ENR and MAC of the base station, for outdoor cameras behind one: they then make the keys.
+    pub parent: Option<(&'a Enr, &'a Mac)>,
+    /// Where to search: the last known address and broadcast addresses, usually with port
+    /// [`LAN_PORT`](tutk_iotc::LAN_PORT).
+    pub targets: &'a [SocketAddr],
+    /// Framings to search with.
+    pub framings: Framings,
+    /// Cipher suites to offer.
+    pub suites: Suites,
+    /// Whether video starts with the session.
+    pub video: bool,
+    /// Whether audio starts with the session.
+    pub audio: bool,
+    /// What K10000 says.
+    pub hello: Hello,
+    /// Which K-command answers the challenge.
+    pub command: ResponseCommand,
+    /// How long a complete frame waits for an earlier one that is still incomplete.
+    pub reorder: Duration,
+}
+
+impl<'a> ClientConfig<'a> {
+    /// Searches for a camera at `targets` with everything else as most cameras want it: both framings, both suites,
+    /// video and audio on, 200 ms for reordering.
+    pub fn new(uid: Uid, enr: &'a Enr, mac: &'a Mac, targets: &'a [SocketAddr]) -> Self {
+        Self {
+            uid,
+            enr,
+            mac,
+            parent: None,
+            targets,
+            framings: Framings::BOTH,
+            suites: Suites::ALL,
+            video: true,
+            audio: true,
+            hello: Hello::AudioCodecs,
+            command: ResponseCommand::K10002,
+            reorder: Duration::from_millis(200),
+        }
+    }
+
+    /// ENR and MAC that make the keys.
+    pub(crate) fn credentials(&self) -> (&'a Enr, &'a Mac) {
+        self.parent.unwrap_or((self.enr, self.mac))
+    }
+}

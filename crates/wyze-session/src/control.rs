@@ -1,0 +1,141 @@
+//! Requests under way: K-commands that are repeated until their reply comes.
+
+use core::fmt;
+use core::time::Duration;
+
+use heapless::Vec;
+use tutk_av::IoctlTicket;
+use tutk_core::Instant;
+use tutk_core::wire::Writer;
+use wyze_kauth::Code;
+
+/// Requests that may wait for their replies at the same time.
+pub const MAX_REQUESTS: usize = 4;
+/// Longest HL message of a request, header included, bytes.
+pub const MAX_REQUEST_LEN: usize = 192;
+/// A request is repeated this often. Others wait 1 s (`docs/protocol.md` §2.14), which on a network that loses every tenth
+/// datagram fails one connection in a thousand; repetitions carry the same counter, so a camera sees through them.
+pub const REPEAT: Duration = Duration::from_millis(500);
+/// A request is given up after this long (`docs/protocol.md` §2.14).
+pub const LIMIT: Duration = Duration::from_secs(5);
+
+/// Names one request until its reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct RequestId(u16);
+
+/// Why a request was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The camera has not let us in yet; wait for `Event::Authenticated`.
+    NotReady,
+    /// [`MAX_REQUESTS`] requests wait for replies already.
+    Busy,
+    /// The request is longer than [`MAX_REQUEST_LEN`] bytes.
+    TooLong,
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotReady => "the camera has not let us in yet; wait for it",
+            Self::Busy => "too many requests wait for replies; wait for one of them",
+            Self::TooLong => "the request is too long for a K-command",
+        })
+    }
+}
+
+impl core::error::Error for RequestError {}
+
+/// Whose request it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The K-command challenge: its loss ends the session.
+    Auth,
+    /// The application.
+    User(RequestId),
+}
+
+#[derive(Debug)]
+struct Pending {
+    owner: Owner,
+    code: Code,
+    message: Vec<u8, MAX_REQUEST_LEN>,
+    /// Allocated at the first transmission; a repetition sends identical bytes.
+    ticket: Option<IoctlTicket>,
+    /// When it goes out next.
+    next: Instant,
+    deadline: Instant,
+}
+
+/// The requests under way.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    pending: Vec<Pending, MAX_REQUESTS>,
+    last_id: u16,
+}
+
+impl Control {
+    /// Queues the HL message that `write` produces.
+    pub(crate) fn push(
+        &mut self,
+        now: Instant,
+        auth: bool,
+        write: impl FnOnce(&mut Writer<'_>) -> Option<Code>,
+    ) -> Result<Option<RequestId>, RequestError> {
+        if self.pending.is_full() {
+            return Err(RequestError::Busy);
+        }
+        let mut memory = [0u8; MAX_REQUEST_LEN];
+        let mut writer = Writer::new(&mut memory);
+        let Some(code) = write(&mut writer) else {
+            return Ok(None);
+        };
+        let bytes = writer.finish().map_err(|_| RequestError::TooLong)?;
+        let message = Vec::from_slice(bytes).map_err(|_| RequestError::TooLong)?;
+        self.last_id = self.last_id.wrapping_add(1);
+        let id = RequestId(self.last_id);
+        let pending = Pending {
+            owner: if auth { Owner::Auth } else { Owner::User(id) },
+            code,
+            message,
+            ticket: None,
+            next: now,
+            deadline: now + LIMIT,
+        };
+        self.pending.push(pending).map_err(|_| RequestError::Busy)?;
+        Ok(Some(id))
+    }
+
+    /// Takes the request that `reply` answers: the oldest one whose code is one less.
+    pub(crate) fn answer(&mut self, reply: Code) -> Option<Owner> {
+        let at = self.pending.iter().position(|p| p.code.reply() == reply)?;
+        Some(self.pending.remove(at).owner)
+    }
+
+    /// Takes a request whose time is up.
+    pub(crate) fn expired(&mut self, now: Instant) -> Option<(Owner, Code)> {
+        let at = self.pending.iter().position(|p| p.deadline <= now)?;
+        let pending = self.pending.remove(at);
+        Some((pending.owner, pending.code))
+    }
+
+    /// The next message that is due, with the ticket it goes out under.
+    pub(crate) fn due(
+        &mut self,
+        now: Instant,
+        ticket: impl FnOnce() -> IoctlTicket,
+    ) -> Option<(IoctlTicket, &[u8])> {
+        let pending = self.pending.iter_mut().find(|p| p.next <= now)?;
+        pending.next = now + REPEAT;
+        let ticket = *pending.ticket.get_or_insert_with(ticket);
+        Some((ticket, &pending.message))
+    }
+
+    /// When the next repetition or deadline is.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.pending.iter().map(|p| p.next.min(p.deadline)).min()
+    }
+}

@@ -1,0 +1,162 @@
+//! What a session tells its owner.
+
+use core::fmt;
+use core::net::SocketAddr;
+
+use tutk_av::{Chunk, Dropped, Frame, Stream};
+use tutk_dtls::CipherSuite;
+use tutk_iotc::Framing;
+use wyze_kauth::{AuthError, CameraInfo, Code};
+
+use crate::control::RequestId;
+
+/// How far a connection has come. Each is reported once, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Phase {
+    /// A device with the right UID answered from `from`.
+    Found {
+        /// Where it answered from; everything after goes there.
+        #[cfg_attr(feature = "defmt", defmt(Debug2Format))]
+        from: SocketAddr,
+        /// Which of the two framings it speaks.
+        framing: Framing,
+    },
+    /// The IOTC session is open; the DTLS handshake begins.
+    Open,
+    /// The DTLS handshake is complete: the peer knows the ENR.
+    Secured {
+        /// The suite both sides agreed on.
+        suite: CipherSuite,
+    },
+    /// The AV login was answered.
+    LoggedIn {
+        /// Whether the camera offers a channel for return audio.
+        two_way: bool,
+    },
+}
+
+/// What happened. Borrows from the datagram or from the session's storage.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'e> {
+    /// A phase of the connection was reached.
+    Phase(Phase),
+    /// K10003: the camera let us in and described itself. Media follow.
+    Authenticated(CameraInfo<'e>),
+    /// A whole video frame, in order.
+    Video(Frame<'e>),
+    /// A whole audio frame, in order.
+    Audio(Frame<'e>),
+    /// The next chunk of a frame, in chunk mode. One at offset 0 begins a frame; what came of the frame before it, if
+    /// that did not end with `last`, is worthless.
+    Chunk(Chunk<'e>),
+    /// A frame was given up.
+    Dropped {
+        /// Of which stream.
+        stream: Stream,
+        /// Which frame, and why.
+        frame: Dropped,
+    },
+    /// A request was answered.
+    Reply {
+        /// What `request` returned.
+        id: RequestId,
+        /// Code of the reply: the request's plus one.
+        code: Code,
+        /// Its body; decode it with the request's `Reply` type.
+        payload: &'e [u8],
+    },
+    /// A request was repeated for five seconds and never answered.
+    NoReply {
+        /// What `request` returned.
+        id: RequestId,
+        /// Code of the request.
+        code: Code,
+    },
+    /// A K-command that nobody asked for.
+    Message {
+        /// Its code.
+        code: Code,
+        /// Its body.
+        payload: &'e [u8],
+    },
+    /// The session is over; the last event.
+    Closed(Cause),
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Cause {
+    /// `close` was called.
+    Local,
+    /// The peer closed it.
+    Peer,
+    /// No device answered the search on any address or framing.
+    NoAnswer,
+    /// Devices answered, but none with this UID.
+    OtherDevice,
+    /// The device answered the search but nothing after it: its viewer slots are taken, or it is restarting.
+    Refused,
+    /// The handshake was answered until both sides had to prove the key, then there was silence: the ENR is wrong.
+    WrongKey,
+    /// The DTLS association failed for another reason.
+    Secure(tutk_dtls::Error),
+    /// A record sequence number came to its end (after 2^48 records).
+    Exhausted,
+    /// The secure channel is up, but the AV login was never answered.
+    LoginTimeout,
+    /// The K-command challenge failed.
+    Auth(AuthError),
+    /// The K-command challenge was never answered.
+    AuthTimeout,
+    /// Nothing was heard from the peer for ten seconds.
+    Lost,
+    /// The lent transmit buffer is too small for a datagram of this session; lend 1500 bytes.
+    BufferTooSmall,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("closed by us"),
+            Self::Peer => f.write_str("closed by the camera"),
+            Self::NoAnswer => f.write_str(
+                "no camera answered: check that it is powered and on this network, and the address and UID in the URL \
+                 (a camera with new firmware also stays silent when ENR or MAC are wrong)",
+            ),
+            Self::OtherDevice => f.write_str(
+                "another camera answered at this address: the UID in the URL is not this camera's; \
+                 its address may have changed",
+            ),
+            Self::Refused => f.write_str(
+                "the camera answered the search but did not open a session: all its viewer slots may be taken \
+                 (close other viewers or wait a minute), or it is restarting",
+            ),
+            Self::WrongKey => f.write_str(
+                "the camera did not accept the key: the ENR in the URL is wrong or has changed \
+                 (fetch the camera's credentials from the account again)",
+            ),
+            Self::Exhausted => f.write_str("the session's record numbers are used up; connect again"),
+            Self::Secure(e) => write!(f, "the secure channel failed: {e}"),
+            Self::LoginTimeout => {
+                f.write_str("the camera did not answer the AV login; restart the camera")
+            }
+            Self::Auth(e) => fmt::Display::fmt(e, f),
+            Self::AuthTimeout => f.write_str(
+                "the camera did not answer the K-command challenge; restart the camera",
+            ),
+            Self::Lost => f.write_str(
+                "nothing was heard from the camera for ten seconds: it lost power or network",
+            ),
+            Self::BufferTooSmall => {
+                f.write_str("the transmit buffer is too small; lend at least 1500 bytes")
+            }
+        }
+    }
+}
+
+impl core::error::Error for Cause {}

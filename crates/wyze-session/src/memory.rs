@@ -1,0 +1,74 @@
+//! The caller's memory.
+
+/// Memory of one session, bundled so that it can be a `static`.
+///
+/// | part | holds | 0 means |
+/// |---|---|---|
+/// | `VIDEO` | video frames in flight: about 1.5 times the largest key frame | chunk mode: fragments are passed on as they come |
+/// | `AUDIO` | audio frames in flight: 8 KiB is ample | chunk mode |
+/// | `HANDSHAKE` | one DTLS handshake message while it arrives in fragments | – (at least 256) |
+/// | `CONTROL` | one fragmented IOCTRL while it arrives | fragmented IOCTRLs are dropped (no camera is known to send one) |
+///
+/// ```
+/// use wyze_session::Memory;
+/// let mut small: Memory<0, 0> = Memory::new(); // a microcontroller in chunk mode
+/// let storage = small.split();
+/// assert!(storage.video.is_empty());
+/// ```
+#[derive(Debug)]
+pub struct Memory<
+    const VIDEO: usize,
+    const AUDIO: usize,
+    const HANDSHAKE: usize = 512,
+    const CONTROL: usize = 0,
+> {
+    video: [u8; VIDEO],
+    audio: [u8; AUDIO],
+    handshake: [u8; HANDSHAKE],
+    control: [u8; CONTROL],
+}
+
+impl<const VIDEO: usize, const AUDIO: usize, const HANDSHAKE: usize, const CONTROL: usize>
+    Memory<VIDEO, AUDIO, HANDSHAKE, CONTROL>
+{
+    /// Zeroed memory.
+    pub const fn new() -> Self {
+        Self {
+            video: [0; VIDEO],
+            audio: [0; AUDIO],
+            handshake: [0; HANDSHAKE],
+            control: [0; CONTROL],
+        }
+    }
+
+    /// Lends it to a session.
+    pub fn split(&mut self) -> Storage<'_> {
+        Storage {
+            video: &mut self.video,
+            audio: &mut self.audio,
+            handshake: &mut self.handshake,
+            control: &mut self.control,
+        }
+    }
+}
+
+impl<const VIDEO: usize, const AUDIO: usize, const HANDSHAKE: usize, const CONTROL: usize> Default
+    for Memory<VIDEO, AUDIO, HANDSHAKE, CONTROL>
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The memory of one session as slices of any size; [`Memory`] documents what each is for.
+#[derive(Debug, Default)]
+pub struct Storage<'m> {
+    /// Video frames in flight, bytes. Empty: chunk mode.
+    pub video: &'m mut [u8],
+    /// Audio frames in flight, bytes. Empty: chunk mode.
+    pub audio: &'m mut [u8],
+    /// One DTLS handshake message in fragments, bytes.
+    pub handshake: &'m mut [u8],
+    /// One IOCTRL in fragments, bytes.
+    pub control: &'m mut [u8],
+}

@@ -1,0 +1,99 @@
+//! One media stream of a client: whole frames where there is memory for them, chunks as they come where there is none.
+
+use tutk_av::{Assembler, AssemblerConfig, ChunkStream, Dropped, MediaPacket, Output, Stream};
+use tutk_core::Instant;
+
+use crate::event::Event;
+
+/// What became of a media packet.
+pub(crate) enum Received<'p> {
+    /// Nothing to tell at once; [`Receiver::poll`] may have something now.
+    Kept,
+    /// Chunk mode: tell the owner.
+    Event(Event<'p>),
+}
+
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // without a heap there is no box to put the larger one into
+pub(crate) enum Receiver<'m> {
+    Frames {
+        stream: Stream,
+        assembler: Assembler<'m>,
+    },
+    Chunks {
+        stream: Stream,
+        chunks: ChunkStream,
+        /// Told after the chunk that the same packet held.
+        dropped: Option<Dropped>,
+    },
+}
+
+impl<'m> Receiver<'m> {
+    pub(crate) fn new(stream: Stream, memory: &'m mut [u8], config: AssemblerConfig) -> Self {
+        if memory.is_empty() {
+            Self::Chunks {
+                stream,
+                chunks: ChunkStream::new(stream, config.gate),
+                dropped: None,
+            }
+        } else {
+            Self::Frames {
+                stream,
+                assembler: Assembler::new(stream, memory, config),
+            }
+        }
+    }
+
+    pub(crate) fn push<'p>(&mut self, now: Instant, packet: &MediaPacket<'p>) -> Received<'p> {
+        match self {
+            Self::Frames { assembler, .. } => {
+                assembler.push(now, packet);
+                Received::Kept
+            }
+            Self::Chunks {
+                chunks, dropped, ..
+            } => {
+                let outcome = chunks.push(packet);
+                *dropped = outcome.dropped;
+                match outcome.chunk {
+                    Some(chunk) => Received::Event(Event::Chunk(chunk)),
+                    None => Received::Kept,
+                }
+            }
+        }
+    }
+
+    pub(crate) fn poll(&mut self, now: Instant) -> Option<Output> {
+        match self {
+            Self::Frames { assembler, .. } => assembler.poll(now),
+            Self::Chunks { dropped, .. } => dropped.take().map(Output::Dropped),
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        match self {
+            Self::Frames { assembler, .. } => assembler.poll_timeout(),
+            Self::Chunks { .. } => None,
+        }
+    }
+
+    /// The event for what [`poll`](Self::poll) answered.
+    pub(crate) fn event(&self, output: Output) -> Option<Event<'_>> {
+        match (self, output) {
+            (Self::Frames { stream, assembler }, Output::Frame(r)) => {
+                let frame = assembler.frame(r);
+                Some(match stream {
+                    Stream::Video => Event::Video(frame),
+                    Stream::Audio => Event::Audio(frame),
+                })
+            }
+            (Self::Frames { stream, .. } | Self::Chunks { stream, .. }, Output::Dropped(frame)) => {
+                Some(Event::Dropped {
+                    stream: *stream,
+                    frame,
+                })
+            }
+            (Self::Chunks { .. }, Output::Frame(_)) => None,
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! `wyze://` URLs as go2rtc writes them, so that people paste theirs unchanged.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+
+use url::Url;
+use wyze_session::{ClientConfig, Enr, Hello, LAN_PORT, Mac, Uid, kauth::models::{self, Model}};
+
+/// `wyze://HOST[:PORT]?uid=…&enr=…&mac=…[&model=…][&subtype=…][&dtls=…]`.
+///
+/// | part | meaning |
+/// |---|---|
+/// | `HOST` | last known address or name; the camera is searched there and by broadcast |
+/// | `PORT` | 32761 when absent |
+/// | `uid` | 20 characters; the camera's identity |
+/// | `enr` | the camera's secret |
+/// | `mac` | MAC address, with or without colons |
+/// | `model` | such as `HL_CAM4`; decides how a resolution is asked for |
+/// | `subtype` | quality: `hd`, `sd`, `360p`, `720p`, `2k` |
+/// | `dtls` | accepted and ignored: the camera's answers decide |
+///
+/// `Debug` shows no secret.
+#[derive(Clone)]
+pub struct CameraUrl {
+    host: String,
+    port: u16,
+    uid: Uid,
+    enr: Enr,
+    mac: Mac,
+    model: Option<String>,
+    subtype: Option<String>,
+}
+
+/// What is wrong with a URL. Never repeats its secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// It is no URL at all.
+    Syntax(String),
+    /// It does not begin with `wyze://`.
+    Scheme,
+    /// There is no host.
+    NoHost,
+    /// A parameter that is needed is absent.
+    Missing(&'static str),
+    /// A parameter holds what it can't.
+    Invalid {
+        /// Its name.
+        parameter: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+}
+
+impl fmt::Display for UrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax(why) => write!(f, "not a URL: {why}"),
+            Self::Scheme => f.write_str("a camera URL begins with wyze://"),
+            Self::NoHost => f.write_str("the URL has no host: wyze://HOST?uid=…"),
+            Self::Missing(name) => write!(
+                f,
+                "the URL lacks {name}=; needed are uid, enr and mac (quote the URL: & is special to shells)"
+            ),
+            Self::Invalid {
+                parameter,
+                expected,
+            } => write!(f, "{parameter}= in the URL must be {expected}"),
+        }
+    }
+}
+
+impl std::error::Error for UrlError {}
+
+impl FromStr for CameraUrl {
+    type Err = UrlError;
+
+    fn from_str(s: &str) -> Result<Self, UrlError> {
+        let url = Url::parse(s).map_err(|e| UrlError::Syntax(e.to_string()))?;
+        if url.scheme() != "wyze" {
+            return Err(UrlError::Scheme);
+        }
+        let host = url
+            .host_str()
+            .filter(|host| !host.is_empty())
+            .ok_or(UrlError::NoHost)?;
+        let get = |name: &str| {
+            url.query_pairs()
+                .find(|(key, value)| key == name && !value.is_empty())
+                .map(|(_, value)| value.into_owned())
+        };
+        let need = |name: &'static str| get(name).ok_or(UrlError::Missing(name));
+        let invalid = |parameter, expected| UrlError::Invalid {
+            parameter,
+            expected,
+        };
+        Ok(Self {
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port: url.port().unwrap_or(LAN_PORT),
+            uid: need("uid")?
+                .parse()
+                .map_err(|_| invalid("uid", "20 letters and digits"))?,
+            enr: Enr::new(&need("enr")?)
+                .map_err(|_| invalid("enr", "the camera's ENR, at least 16 characters"))?,
+            mac: Mac::new(&need("mac")?).map_err(|_| invalid("mac", "12 hexadecimal digits"))?,
+            model: get("model"),
+            subtype: get("subtype"),
+        })
+    }
+}
+
+impl CameraUrl {
+    /// What a session must know, with everything that the URL does not say as most cameras want it. It has no targets
+    /// yet: [`Connection::open`](crate::Connection::open) fills them in.
+    pub fn config(&self) -> ClientConfig<'_> {
+        let mut config = ClientConfig::new(self.uid, &self.enr, &self.mac, &[]);
+        if self
+            .model
+            .as_deref()
+            .and_then(models::lookup)
+            .is_some_and(Model::wants_wake_up)
+        {
+            config.hello = Hello::WakeUp;
+        }
+        config
+    }
+
+    /// The camera's model code, if the URL says it.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// The quality asked for, if the URL says it.
+    pub fn subtype(&self) -> Option<&str> {
+        self.subtype.as_deref()
+    }
+
+    /// The address the URL names.
+    ///
+    /// # Errors
+    /// The name has no address.
+    pub fn resolve(&self) -> io::Result<SocketAddr> {
+        let mut addresses: Vec<SocketAddr> =
+            (self.host.as_str(), self.port).to_socket_addrs()?.collect();
+        addresses.sort_by_key(SocketAddr::is_ipv6); // cameras speak IPv4
+        addresses.first().copied().ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, "the host name has no address")
+        })
+    }
+}
+
+impl fmt::Debug for CameraUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CameraUrl")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("model", &self.model)
+            .field("subtype", &self.subtype)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "wyze://127.0.0.1:32763?uid=HSBJYB5HSETGCDWD111A&enr=roTRg3tiuL3TjXhmz9bQ4wVf7sKc2NpA\
+                        &mac=AA:BB:CC:DD:EE:FF&model=HL_CAM4&subtype=hd&dtls=true";
+
+    #[test]
+    fn a_go2rtc_url_is_read_unchanged() {
+        let url: CameraUrl = GOOD.parse().unwrap();
+        assert_eq!(url.resolve().unwrap(), "127.0.0.1:32763".parse().unwrap());
+        assert_eq!(url.model(), Some("HL_CAM4"));
+        assert_eq!(url.subtype(), Some("hd"));
+    }
+
+    #[test]
+    fn the_port_defaults_to_the_lan_port() {
+        let url: CameraUrl = GOOD.replace(":32763", "").parse().unwrap();
+        assert_eq!(url.resolve().unwrap().port(), 32761);
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let url: CameraUrl = GOOD.parse().unwrap();
+        let debug = format!("{url:?}");
+        for secret in ["HSBJY", "roTRg", "AABB", "AA:BB"] {
+            assert!(!debug.contains(secret), "{debug}");
+        }
+    }
+
+    #[test]
+    fn each_mistake_has_its_own_error() {
+        let parse = |s: &str| s.parse::<CameraUrl>().unwrap_err();
+        assert!(matches!(parse("nonsense"), UrlError::Syntax(_)));
+        assert_eq!(parse("http://h/?uid=1"), UrlError::Scheme);
+        assert_eq!(
+            parse(&GOOD.replace("uid=", "u=")),
+            UrlError::Missing("uid")
+        );
+        assert_eq!(
+            parse(&GOOD.replace("enr=", "e=")),
+            UrlError::Missing("enr")
+        );
+        assert!(matches!(
+            parse(&GOOD.replace("HSBJY", "")),
+            UrlError::Invalid {
+                parameter: "uid",
+                ..
+            }
+        ));
+        assert!(matches!(
+            parse(&GOOD.replace("AA:BB", "zz")),
+            UrlError::Invalid {
+                parameter: "mac",
+                ..
+            }
+        ));
+    }
+}

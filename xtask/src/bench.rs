@@ -1,0 +1,265 @@
+//! Instructions and allocations per packet: `crates/tutk-bench` under callgrind.
+//!
+//! Callgrind counts only inside the function that holds the measured loop, so that set-up costs nothing, however long it
+//! takes. Counts repeat to the instruction on one machine and toolchain; another CPU may take other vector instructions,
+//! which is why ratios between scenarios of one run matter more than the counts.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use crate::process::{capture, cargo, command, root, run as run_shown, target_dir};
+
+/// Times that the measured loop goes round.
+const ROUNDS: u64 = 500;
+/// How much worse than the baseline is still the same, in percent.
+const TOLERANCE: f64 = 2.0;
+/// The acceptance line: receiving costs at most this times the bare open of the same bytes and one copy of them.
+const BUDGET: f64 = 1.25;
+/// Longest time of one scenario.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What to do with the figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Show them.
+    Show,
+    /// Compare them with the baseline.
+    Check,
+    /// Make them the baseline.
+    Save,
+}
+
+impl Mode {
+    pub(crate) fn from_flags(check: bool, save: bool) -> Self {
+        match (check, save) {
+            (_, true) => Self::Save,
+            (true, _) => Self::Check,
+            _ => Self::Show,
+        }
+    }
+}
+
+/// One scenario's cost per round.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Cost {
+    instructions: f64,
+    allocations: f64,
+}
+
+type Costs = BTreeMap<String, Cost>;
+
+/// Measures every scenario.
+pub(crate) fn run(mode: Mode) -> Result<String> {
+    crate::setup::packages()?;
+    run_shown(&mut cargo("build --release -p tutk-bench"))?;
+    let program = target_dir().join("release/tutk-bench");
+    let names = capture(&mut command(&program, ""), LIMIT)?;
+    let mut costs = Costs::new();
+    for name in names.split_whitespace() {
+        costs.insert(name.to_owned(), measure(&program, name)?);
+    }
+    print!("{}", table(&costs));
+    let budget = budget(&costs)?;
+    let baseline = root().join("benches/baseline.json");
+    match mode {
+        Mode::Show => {}
+        Mode::Save => {
+            std::fs::create_dir_all(root().join("benches"))?;
+            std::fs::write(&baseline, format!("{:#}\n", to_json(&costs)))?;
+        }
+        Mode::Check => {
+            let text = std::fs::read_to_string(&baseline)
+                .with_context(|| baseline.display().to_string())?;
+            compare(&costs, &from_json(&serde_json::from_str(&text)?)?)?;
+        }
+    }
+    Ok(budget)
+}
+
+fn measure(program: &Path, name: &str) -> Result<Cost> {
+    let out = target_dir().join(format!("callgrind.{name}"));
+    let flags = "--tool=callgrind --toggle-collect=*measured_rounds*";
+    let said = capture(
+        command("valgrind", flags)
+            .arg(format!("--callgrind-out-file={}", out.display()))
+            .arg(program)
+            .args([name, &ROUNDS.to_string()]),
+        LIMIT,
+    )?;
+    let total = number_after(&said, "Collected :").context("callgrind gave no count")?;
+    ensure!(
+        total > 0,
+        "{name}: nothing was counted; is `measured_rounds` inlined?"
+    );
+    let allocations = number_after(&said, "allocations").context("tutk-bench gave no count")?;
+    let per_round = |n: u64| n as f64 / ROUNDS as f64;
+    Ok(Cost {
+        instructions: per_round(total),
+        allocations: per_round(allocations),
+    })
+}
+
+fn number_after(text: &str, label: &str) -> Option<u64> {
+    let (_, rest) = text.split_once(label)?;
+    rest.split_ascii_whitespace().next()?.parse().ok()
+}
+
+fn table(costs: &Costs) -> String {
+    let open = costs.get("aead-open").map(|cost| cost.instructions);
+    let mut text = format!(
+        "{:16} {:>14} {:>12} {:>10}\n",
+        "scenario", "instructions", "allocations", "of open"
+    );
+    for (name, cost) in costs {
+        let share = open.map_or(String::new(), |open| {
+            format!("{:.3}", cost.instructions / open)
+        });
+        text += &format!(
+            "{name:16} {:>14.1} {:>12.3} {share:>10}\n",
+            cost.instructions, cost.allocations
+        );
+    }
+    text
+}
+
+/// Holds the acceptance line, once there is a `receive` scenario.
+fn budget(costs: &Costs) -> Result<String> {
+    let instructions = |name| costs.get(name).map(|cost| cost.instructions);
+    let bare = instructions("aead-open").context("no scenario aead-open")?
+        + instructions("memcpy").context("no scenario memcpy")?;
+    let Some(receive) = costs.get("receive") else {
+        return Ok(format!("{} scenarios", costs.len()));
+    };
+    let ratio = receive.instructions / bare;
+    ensure!(
+        ratio <= BUDGET,
+        "receive costs {ratio:.3} times open and copy, more than {BUDGET}"
+    );
+    ensure!(
+        receive.allocations == 0.0,
+        "receive allocates {} times a packet",
+        receive.allocations
+    );
+    Ok(format!("receive is {ratio:.3} times open and copy"))
+}
+
+fn compare(costs: &Costs, baseline: &Costs) -> Result<()> {
+    let mut worse = Vec::new();
+    for (name, now) in costs {
+        let Some(before) = baseline.get(name) else {
+            bail!("{name} is not in benches/baseline.json: cargo xtask bench --save");
+        };
+        let change = (now.instructions / before.instructions - 1.0) * 100.0;
+        if change.abs() > TOLERANCE {
+            println!("{name}: {change:+.1} % against the baseline");
+        }
+        if change > TOLERANCE || now.allocations > before.allocations {
+            worse.push(format!(
+                "{name}: {change:+.1} %, {} allocations (were {})",
+                now.allocations, before.allocations
+            ));
+        }
+    }
+    ensure!(
+        worse.is_empty(),
+        "worse than benches/baseline.json ({}); if meant: cargo xtask bench --save",
+        worse.join("; ")
+    );
+    Ok(())
+}
+
+fn to_json(costs: &Costs) -> Value {
+    let entry = |(name, cost): (&String, &Cost)| {
+        (
+            name.clone(),
+            json!({"instructions": cost.instructions, "allocations": cost.allocations}),
+        )
+    };
+    Value::Object(costs.iter().map(entry).collect())
+}
+
+fn from_json(value: &Value) -> Result<Costs> {
+    let entry = |(name, cost): (&String, &Value)| {
+        Some((
+            name.clone(),
+            Cost {
+                instructions: cost["instructions"].as_f64()?,
+                allocations: cost["allocations"].as_f64()?,
+            },
+        ))
+    };
+    let all = value
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(entry)
+        .collect::<Option<Costs>>();
+    all.context("benches/baseline.json is malformed: cargo xtask bench --save")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn costs(list: &[(&str, f64, f64)]) -> Costs {
+        let entry = |&(name, instructions, allocations): &(&str, f64, f64)| {
+            (
+                name.to_owned(),
+                Cost {
+                    instructions,
+                    allocations,
+                },
+            )
+        };
+        list.iter().map(entry).collect()
+    }
+
+    #[test]
+    fn counts_are_read_from_what_callgrind_says() {
+        let said = "allocations 3\n==12== Events    : Ir\n==12== Collected : 4711\n";
+        assert_eq!(number_after(said, "Collected :"), Some(4711));
+        assert_eq!(number_after(said, "allocations"), Some(3));
+        assert_eq!(number_after(said, "Nothing"), None);
+    }
+
+    #[test]
+    fn worse_by_more_than_the_tolerance_fails_and_better_does_not() {
+        let before = costs(&[("a", 1000.0, 0.0)]);
+        assert!(compare(&costs(&[("a", 1019.0, 0.0)]), &before).is_ok());
+        assert!(compare(&costs(&[("a", 1021.0, 0.0)]), &before).is_err());
+        assert!(compare(&costs(&[("a", 500.0, 0.0)]), &before).is_ok());
+        assert!(compare(&costs(&[("a", 1000.0, 1.0)]), &before).is_err());
+        assert!(
+            compare(&costs(&[("b", 1.0, 0.0)]), &before).is_err(),
+            "an unknown scenario has to be saved first"
+        );
+    }
+
+    #[test]
+    fn the_budget_covers_instructions_and_allocations_of_receive() {
+        let with = |receive: f64, allocations: f64| {
+            budget(&costs(&[
+                ("aead-open", 900.0, 0.0),
+                ("memcpy", 100.0, 0.0),
+                ("receive", receive, allocations),
+            ]))
+        };
+        assert_eq!(
+            with(1250.0, 0.0).unwrap(),
+            "receive is 1.250 times open and copy"
+        );
+        assert!(with(1251.0, 0.0).is_err());
+        assert!(with(1000.0, 0.5).is_err());
+    }
+
+    #[test]
+    fn a_baseline_survives_the_file() {
+        let before = costs(&[("a", 1000.5, 0.0), ("b", 2.0, 3.0)]);
+        assert_eq!(from_json(&to_json(&before)).unwrap(), before);
+        assert!(from_json(&json!({"a": {}})).is_err());
+    }
+}

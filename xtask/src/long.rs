@@ -1,0 +1,54 @@
+//! What takes long to install or to run.
+
+use anyhow::Result;
+
+use crate::bare_metal::CORE;
+use crate::process::{cargo, nightly_cargo, run};
+use crate::report::Summary;
+use crate::{fuzz, setup};
+
+/// Time for each fuzz target.
+const FUZZ_SECONDS: u32 = 60;
+
+/// Adds the long stages to `summary`.
+pub(crate) fn stages(summary: &mut Summary) {
+    summary.stage("deny", deny);
+    summary.stage("powerset", powerset);
+    summary.stage("miri", miri);
+    summary.stage("fuzz", || fuzz::run(FUZZ_SECONDS));
+}
+
+/// Licences, bans and sources. Not advisories: their database is fetched from a host of its own.
+fn deny() -> Result<String> {
+    setup::cargo_tool("cargo-deny")?;
+    run(&mut cargo(
+        "deny --config deny.toml check bans licenses sources",
+    ))?;
+    Ok(String::new())
+}
+
+/// Every set of features of every core crate compiles, on a bare-metal target.
+fn powerset() -> Result<String> {
+    setup::cargo_tool("cargo-hack")?;
+    setup::targets()?;
+    let target = setup::BARE_METAL[0];
+    for name in CORE {
+        // `std` is no feature for a target without it.
+        run(&mut cargo(&format!(
+            "hack check -p {name} --feature-powerset --exclude-features std --no-dev-deps --target {target}"
+        )))?;
+    }
+    Ok(format!("{} crates", CORE.len()))
+}
+
+/// The codecs on a big-endian 64-bit and a little-endian 32-bit machine, interpreted.
+fn miri() -> Result<String> {
+    setup::nightly_components("miri rust-src")?;
+    for target in ["s390x-unknown-linux-gnu", "i686-unknown-linux-gnu"] {
+        let args = format!("miri test --target {target} -p tutk-core -p tutk-transcode --lib");
+        run(nightly_cargo(&args)
+            .env("MIRIFLAGS", "-Zmiri-disable-isolation")
+            .env("PROPTEST_CASES", "4"))?;
+    }
+    Ok(String::new())
+}

@@ -1,0 +1,79 @@
+//! The gates of this workspace. `docs/testing.md` says what each proves.
+#![forbid(unsafe_code)]
+
+mod bare_metal;
+mod bench;
+mod e2e;
+mod fuzz;
+mod interop;
+mod long;
+mod process;
+mod report;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "The gates of this workspace")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Sets up what is missing and runs every gate; the exit code is 0 only if none failed
+    Test {
+        /// Also run what takes long to install or to run: cargo-deny, feature powerset, Miri, fuzzing
+        #[arg(long)]
+        long: bool,
+        /// Run only these stages
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
+    },
+    /// Runs tutk-dtls against other DTLS libraries on loopback
+    Interop {
+        /// openssl, mbedtls, gnutls, wolfssl; all of them when none is named
+        peer: Vec<interop::Library>,
+    },
+    /// Counts instructions and allocations per packet under callgrind
+    Bench {
+        /// Fail when a scenario needs more than 2 % more instructions than benches/baseline.json says
+        #[arg(long, conflicts_with = "save")]
+        check: bool,
+        /// Write benches/baseline.json
+        #[arg(long)]
+        save: bool,
+    },
+    /// Runs every fuzz target
+    Fuzz {
+        /// Time for each target
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = std::env::set_current_dir(process::root())
+        .map_err(anyhow::Error::from)
+        .and_then(|()| match Args::parse().command {
+            Command::Test { long, only } => test::run(long, &only),
+            Command::Interop { peer } => setup::packages()
+                .and_then(|()| interop::run(&peer))
+                .map(drop),
+            Command::Bench { check, save } => {
+                bench::run(bench::Mode::from_flags(check, save)).map(drop)
+            }
+            Command::Fuzz { seconds } => fuzz::run(seconds).map(drop),
+        });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

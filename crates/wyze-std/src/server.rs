@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wyze_session::{
-    Camera, CameraConfig, CameraEvent, Cause, Codec, Datagram, FrameInfo, Instant, Memory,
-    OutFrame, Outgoing, Stream,
+    AudioFormat, Camera, CameraConfig, CameraEvent, Cause, Codec, Datagram, FrameInfo, Instant,
+    Memory, OutFrame, Outgoing, Stream,
 };
 
 use crate::Clock;
@@ -395,6 +395,26 @@ impl<'a, S: Source, R: FnMut(Report<'_>)> Server<'a, S, R> {
 
 /// A sample as the packetizer wants it, stamped with the wall clock as cameras do.
 fn out_frame<'s>(sample: &Sample<'s>, clock: Duration) -> OutFrame<'s> {
-    let _ = (sample, clock);
-    unreachable!()
+    let micros = u64::try_from(clock.as_micros()).unwrap_or(u64::MAX);
+    let info = match sample.stream {
+        Stream::Video => FrameInfo::video(sample.codec, sample.fps, micros),
+        Stream::Audio => {
+            let format = AudioFormat {
+                sample_rate: sample.sample_rate,
+                bits: if matches!(sample.codec, Codec::Pcmu | Codec::Pcma) {
+                    8
+                } else {
+                    16
+                },
+                channels: sample.channels,
+            };
+            FrameInfo::audio(sample.codec, format, micros)
+        }
+    };
+    OutFrame {
+        stream: sample.stream,
+        key: sample.key,
+        info,
+        data: sample.data,
+    }
 }

@@ -6,7 +6,10 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 use url::Url;
-use wyze_session::{ClientConfig, Enr, Hello, LAN_PORT, Mac, Uid, kauth::models::{self, Model}};
+use wyze_session::{
+    ClientConfig, Enr, Hello, LAN_PORT, Mac, Uid,
+    kauth::models::{self, Model},
+};
 
 /// `wyze://HOST[:PORT]?uid=…&enr=…&mac=…[&model=…][&subtype=…][&dtls=…]`.
 ///
@@ -19,6 +22,7 @@ use wyze_session::{ClientConfig, Enr, Hello, LAN_PORT, Mac, Uid, kauth::models::
 /// | `mac` | MAC address, with or without colons |
 /// | `model` | such as `HL_CAM4`; decides how a resolution is asked for |
 /// | `subtype` | quality: `hd`, `sd`, `360p`, `720p`, `2k` |
+/// | `parent_enr`, `parent_mac` | secret and MAC of the base station, for outdoor cameras behind one |
 /// | `dtls` | accepted and ignored: the camera's answers decide |
 ///
 /// `Debug` shows no secret.
@@ -29,6 +33,7 @@ pub struct CameraUrl {
     uid: Uid,
     enr: Enr,
     mac: Mac,
+    parent: Option<(Enr, Mac)>,
     model: Option<String>,
     subtype: Option<String>,
 }
@@ -96,15 +101,31 @@ impl FromStr for CameraUrl {
             parameter,
             expected,
         };
+        let mac = |name, value: &str| {
+            Mac::new(&value.replace([':', '-'], ""))
+                .map_err(|_| invalid(name, "12 hexadecimal digits"))
+        };
+        let enr = |name, value: &str| {
+            Enr::new(value).map_err(|_| invalid(name, "the camera's ENR, at least 16 characters"))
+        };
+        let parent = match (get("parent_enr"), get("parent_mac")) {
+            (Some(parent_enr), Some(parent_mac)) => Some((
+                enr("parent_enr", &parent_enr)?,
+                mac("parent_mac", &parent_mac)?,
+            )),
+            (None, None) => None,
+            (Some(_), None) => return Err(UrlError::Missing("parent_mac")),
+            (None, Some(_)) => return Err(UrlError::Missing("parent_enr")),
+        };
         Ok(Self {
             host: host.trim_matches(['[', ']']).to_owned(),
             port: url.port().unwrap_or(LAN_PORT),
             uid: need("uid")?
                 .parse()
                 .map_err(|_| invalid("uid", "20 letters and digits"))?,
-            enr: Enr::new(&need("enr")?)
-                .map_err(|_| invalid("enr", "the camera's ENR, at least 16 characters"))?,
-            mac: Mac::new(&need("mac")?).map_err(|_| invalid("mac", "12 hexadecimal digits"))?,
+            enr: enr("enr", &need("enr")?)?,
+            mac: mac("mac", &need("mac")?)?,
+            parent,
             model: get("model"),
             subtype: get("subtype"),
         })
@@ -116,6 +137,7 @@ impl CameraUrl {
     /// yet: [`Connection::open`](crate::Connection::open) fills them in.
     pub fn config(&self) -> ClientConfig<'_> {
         let mut config = ClientConfig::new(self.uid, &self.enr, &self.mac, &[]);
+        config.parent = self.parent.as_ref().map(|(enr, mac)| (enr, mac));
         if self
             .model
             .as_deref()
@@ -145,9 +167,10 @@ impl CameraUrl {
         let mut addresses: Vec<SocketAddr> =
             (self.host.as_str(), self.port).to_socket_addrs()?.collect();
         addresses.sort_by_key(SocketAddr::is_ipv6); // cameras speak IPv4
-        addresses.first().copied().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotFound, "the host name has no address")
-        })
+        addresses
+            .first()
+            .copied()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the host name has no address"))
     }
 }
 
@@ -197,14 +220,8 @@ mod tests {
         let parse = |s: &str| s.parse::<CameraUrl>().unwrap_err();
         assert!(matches!(parse("nonsense"), UrlError::Syntax(_)));
         assert_eq!(parse("http://h/?uid=1"), UrlError::Scheme);
-        assert_eq!(
-            parse(&GOOD.replace("uid=", "u=")),
-            UrlError::Missing("uid")
-        );
-        assert_eq!(
-            parse(&GOOD.replace("enr=", "e=")),
-            UrlError::Missing("enr")
-        );
+        assert_eq!(parse(&GOOD.replace("uid=", "u=")), UrlError::Missing("uid"));
+        assert_eq!(parse(&GOOD.replace("enr=", "e=")), UrlError::Missing("enr"));
         assert!(matches!(
             parse(&GOOD.replace("HSBJY", "")),
             UrlError::Invalid {

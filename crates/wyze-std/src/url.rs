@@ -103,7 +103,7 @@ impl FromStr for CameraUrl {
         };
         let mac = |name, value: &str| {
             Mac::new(&value.replace([':', '-'], ""))
-                .map_err(|_| invalid(name, "12 hexadecimal digits"))
+                .map_err(|_| invalid(name, "as in the device list, such as AABBCCDDEEFF"))
         };
         let enr = |name, value: &str| {
             Enr::new(value).map_err(|_| invalid(name, "the camera's ENR, at least 16 characters"))
@@ -230,7 +230,7 @@ mod tests {
             }
         ));
         assert!(matches!(
-            parse(&GOOD.replace("AA:BB", "zz")),
+            parse(&GOOD.replace("AA:BB", "!!")),
             UrlError::Invalid {
                 parameter: "mac",
                 ..

@@ -1,0 +1,150 @@
+//! `wyze camera`: a virtual camera for any client.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Args;
+use wyze_media::{Clip, ClipOptions};
+use wyze_std::session::{CameraEvent, Cause};
+use wyze_std::{Report as Served, ServeOptions, bind, serve};
+
+use crate::failure::{Exit, Failure};
+use crate::interrupt;
+use crate::virtual_camera::{CameraOptions, ClipSource, VirtualCamera};
+
+const EXAMPLES: &str = "\
+Examples:
+  wyze camera --file clip.mp4
+  wyze camera --file clip.h264 --fps 20 --listen 0.0.0.0:32761 --framing cc51
+  wyze camera --file clip.mp4 --status 5        a camera that is switched off
+
+It prints the wyze:// URL to paste into another client (`wyze stream`, go2rtc). When you give --uid, --enr or --mac of
+your own, the URL is printed without them unless you add --show-url. Clips: MP4 with H.264 or H.265 and AAC, Opus or
+PCM; raw .h264 and .h265. Listen on port 32761 of 0.0.0.0 to be found by broadcast.";
+
+/// Be a camera: play a clip to whoever knows the credentials
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CameraArgs {
+    /// What to show: .mp4, .h264 or .h265
+    #[arg(short, long)]
+    file: PathBuf,
+    /// Where to listen; port 0 takes a free one
+    #[arg(short, long, default_value = "127.0.0.1:32761")]
+    listen: SocketAddr,
+    /// How many can watch at the same time
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
+    slots: u8,
+    /// End after the first viewer
+    #[arg(long)]
+    once: bool,
+    /// Hang up at the end of the clip, instead of beginning again
+    #[arg(long)]
+    no_repeat: bool,
+    /// Frames a second of a raw .h264 or .h265 file
+    #[arg(long, default_value_t = 20.0)]
+    fps: f64,
+    /// Print the URL also when it holds credentials of your own
+    #[arg(long)]
+    show_url: bool,
+    #[command(flatten)]
+    camera: CameraOptions,
+}
+
+/// Serves until ctrl-C.
+pub(crate) fn run(args: &CameraArgs) -> Result<(), Failure> {
+    let stop = interrupt::install()?;
+    let camera = args.camera.build()?;
+    let options = ClipOptions { raw_fps: args.fps };
+    let source = ClipSource::new(Clip::open_with(&args.file, &options)?)?;
+    for what in source.left_out() {
+        eprintln!("wyze: not shown: {what}");
+    }
+    let no_socket = |e: std::io::Error| {
+        Failure::new(
+            Exit::Internal,
+            format!(
+                "cannot listen on {}: {e}; choose another address with --listen",
+                args.listen
+            ),
+        )
+    };
+    let socket = bind(args.listen).map_err(no_socket)?;
+    let address = socket.local_addr().map_err(no_socket)?;
+    println!("showing {}", source.describe());
+    println!(
+        "listening on {address}, {} viewer slots; ctrl-C ends",
+        args.slots
+    );
+    println!("{}", invitation(args, &camera, address));
+    let options = ServeOptions {
+        camera: camera.config(),
+        slots: args.slots.into(),
+        repeat: !args.no_repeat,
+        once: args.once,
+    };
+    let totals = serve(&socket, &options, &source, stop, |report| {
+        if let Served::Viewer { slot, event } = report {
+            tell(slot, &event);
+        }
+    })
+    .map_err(no_socket)?;
+    println!(
+        "{} sessions, {} video and {} audio frames, {} bytes",
+        totals.sessions, totals.video_frames, totals.audio_frames, totals.bytes
+    );
+    Ok(())
+}
+
+/// How others find it.
+fn invitation(args: &CameraArgs, camera: &VirtualCamera, address: SocketAddr) -> String {
+    if !camera.is_default && !args.show_url {
+        return "watch it with your uid, enr and mac (--show-url prints the whole URL)".to_owned();
+    }
+    let reachable = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => {
+            SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()))
+        }
+        _ => address,
+    };
+    format!("wyze stream '{}'", camera.url(reachable))
+}
+
+fn tell(slot: usize, event: &CameraEvent<'_>) {
+    let viewer = slot + 1;
+    match event {
+        CameraEvent::Opened { from } => println!("viewer {viewer}: connects from {from}"),
+        CameraEvent::Secured { suite } => println!("viewer {viewer}: knows the ENR; {suite}"),
+        CameraEvent::LoggedIn => println!("viewer {viewer}: logged in"),
+        CameraEvent::Authenticated => println!("viewer {viewer}: let in"),
+        CameraEvent::Wanted { video, audio } => {
+            println!(
+                "viewer {viewer}: video {}, audio {}",
+                on(*video),
+                on(*audio)
+            );
+        }
+        CameraEvent::Resolution { .. } => println!("viewer {viewer}: asks for a resolution"),
+        CameraEvent::Command { code, .. } => println!("viewer {viewer}: command K{}", code.0),
+        CameraEvent::Closed(cause) => println!("viewer {viewer}: gone, {}", why(*cause)),
+        _ => {}
+    }
+}
+
+const fn on(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+/// Why a viewer left, from the camera's side; the texts of [`Cause`] speak to viewers.
+fn why(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Local => "it was told goodbye",
+        Cause::Peer => "it said goodbye",
+        Cause::Lost => "without a word",
+        Cause::WrongKey => "it does not know the ENR",
+        Cause::Secure(_) => "the secure channel failed (wrong ENR, or no common suite)",
+        Cause::Auth(_) => "it could not answer the challenge",
+        Cause::LoginTimeout | Cause::AuthTimeout => "it did not log in",
+        _ => "for another reason",
+    }
+}

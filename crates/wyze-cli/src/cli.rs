@@ -1,0 +1,48 @@
+//! The command line.
+
+use clap::{ArgAction, Parser, Subcommand};
+
+use crate::camera::CameraArgs;
+use crate::demo::DemoArgs;
+use crate::probe::ProbeArgs;
+use crate::stream::StreamArgs;
+
+const EXAMPLES: &str = "\
+Start here:
+  wyze demo                         needs no camera and no network; writes demo.mp4
+  wyze probe 'wyze://HOST?uid=UID&enr=ENR&mac=MAC&model=MODEL'
+                                    what a camera answers, and what to do where it stops
+  wyze stream URL -o camera.mp4     record until ctrl-C
+  wyze camera --file clip.mp4       be a camera for other clients
+
+The exit code names the cause of a failure: docs/exit-codes.md.";
+
+/// Watch Wyze cameras on the local network, without the cloud.
+#[derive(Debug, Parser)]
+#[command(name = "wyze", version, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// Log what the layers drop and decide (-v) or every packet (-vv); never a secret. RUST_LOG overrides it
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(DemoArgs),
+    Stream(StreamArgs),
+    Camera(CameraArgs),
+    Probe(ProbeArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,234 @@
+//! Why the program fails: one line for the user, one exit code for scripts (`docs/exit-codes.md`).
+
+use std::fmt;
+
+use wyze_media::{ClipError, SinkError};
+use wyze_std::UrlError;
+use wyze_std::session::Cause;
+use wyze_std::session::kauth::{AuthError, CredentialError};
+
+/// Exit codes by cause. The numbers are stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    Internal = 1,
+    Usage = 2,
+    NoAnswer = 10,
+    OtherDevice = 11,
+    Refused = 12,
+    SecureChannel = 13,
+    Credentials = 14,
+    Unavailable = 15,
+    Lost = 16,
+    LoginTimeout = 17,
+    NoMedia = 18,
+    Input = 20,
+    Output = 21,
+    Url = 22,
+    Model = 23,
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// The number the process ends with.
+    pub(crate) const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The name in `docs/exit-codes.md` and in `--json`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::Usage => "usage",
+            Self::NoAnswer => "no-answer",
+            Self::OtherDevice => "other-device",
+            Self::Refused => "refused",
+            Self::SecureChannel => "secure-channel",
+            Self::Credentials => "credentials",
+            Self::Unavailable => "unavailable",
+            Self::Lost => "lost",
+            Self::LoginTimeout => "login-timeout",
+            Self::NoMedia => "no-media",
+            Self::Input => "input",
+            Self::Output => "output",
+            Self::Url => "url",
+            Self::Model => "model",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// What a session's end means to a script.
+    pub(crate) const fn of(cause: Cause) -> Self {
+        use tutk_dtls::Error as Secure;
+        match cause {
+            Cause::Local => Self::Interrupted,
+            Cause::Peer | Cause::Lost | Cause::Exhausted => Self::Lost,
+            Cause::NoAnswer => Self::NoAnswer,
+            Cause::OtherDevice => Self::OtherDevice,
+            Cause::Refused => Self::Refused,
+            // With PSK-AES128-CBC-SHA256 a wrong key shows as bad_record_mac or decrypt_error.
+            Cause::WrongKey | Cause::Secure(Secure::PeerAlert(20 | 51)) => Self::Credentials,
+            Cause::Secure(Secure::BufferTooSmall) | Cause::BufferTooSmall => Self::Internal,
+            Cause::Secure(Secure::SequenceExhausted) => Self::Lost,
+            Cause::Secure(_) => Self::SecureChannel,
+            Cause::LoginTimeout | Cause::AuthTimeout => Self::LoginTimeout,
+            Cause::Auth(
+                AuthError::CameraUpdating | AuthError::CheckingEnr | AuthError::CameraOff,
+            ) => Self::Unavailable,
+            Cause::Auth(_) => Self::Credentials,
+            _ => Self::Internal,
+        }
+    }
+}
+
+/// Why the program fails. Displays as `cause; remedy`, without any secret.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self::new(Exit::of(cause), cause.to_string())
+    }
+}
+
+impl From<UrlError> for Failure {
+    fn from(error: UrlError) -> Self {
+        Self::new(
+            Exit::Url,
+            format!(
+                "{error}; write wyze://HOST[:PORT]?uid=UID&enr=ENR&mac=MAC&model=MODEL in quotes"
+            ),
+        )
+    }
+}
+
+impl From<CredentialError> for Failure {
+    fn from(error: CredentialError) -> Self {
+        Self::new(Exit::Url, error.to_string())
+    }
+}
+
+impl From<ClipError> for Failure {
+    fn from(error: ClipError) -> Self {
+        Self::new(Exit::Input, error.to_string())
+    }
+}
+
+impl From<SinkError> for Failure {
+    fn from(error: SinkError) -> Self {
+        let exit = match &error {
+            SinkError::UnknownFormat { .. } => Exit::Usage,
+            SinkError::NothingWritten => Exit::NoMedia,
+            _ => Exit::Output,
+        };
+        let message = if error.is_broken_pipe() {
+            "the program that reads the output has ended; nothing more can be written".to_owned()
+        } else {
+            error.to_string()
+        };
+        Self::new(exit, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tutk_dtls::Error as Secure;
+
+    /// `docs/exit-codes.md`, second table.
+    #[test]
+    fn every_cause_has_its_exit_code() {
+        for (cause, exit) in [
+            (Cause::Local, 130),
+            (Cause::NoAnswer, 10),
+            (Cause::OtherDevice, 11),
+            (Cause::Refused, 12),
+            (Cause::WrongKey, 14),
+            (Cause::Secure(Secure::NoCommonSuite), 13),
+            (Cause::Secure(Secure::Version), 13),
+            (Cause::Secure(Secure::Extension), 13),
+            (Cause::Secure(Secure::Group), 13),
+            (Cause::Secure(Secure::LowOrderPoint), 13),
+            (Cause::Secure(Secure::BadFinished), 13),
+            (Cause::Secure(Secure::UnknownIdentity), 13),
+            (Cause::Secure(Secure::PeerAlert(40)), 13),
+            (Cause::Secure(Secure::PeerAlert(20)), 14),
+            (Cause::Secure(Secure::PeerAlert(51)), 14),
+            (Cause::Secure(Secure::SequenceExhausted), 16),
+            (Cause::Secure(Secure::BufferTooSmall), 1),
+            (Cause::Exhausted, 16),
+            (Cause::LoginTimeout, 17),
+            (Cause::AuthTimeout, 17),
+            (Cause::Auth(AuthError::CameraUpdating), 15),
+            (Cause::Auth(AuthError::CheckingEnr), 15),
+            (Cause::Auth(AuthError::CameraOff), 15),
+            (Cause::Auth(AuthError::UnknownStatus(9)), 14),
+            (Cause::Auth(AuthError::EnrTooShort), 14),
+            (Cause::Auth(AuthError::EnrRejected), 14),
+            (Cause::Auth(AuthError::Rejected), 14),
+            (Cause::Auth(AuthError::UnreadableReply), 14),
+            (Cause::Peer, 16),
+            (Cause::Lost, 16),
+            (Cause::BufferTooSmall, 1),
+        ] {
+            assert_eq!(Exit::of(cause).code(), exit, "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_one_line() {
+        for failure in [
+            Failure::from(Cause::NoAnswer),
+            Failure::from(UrlError::Scheme),
+            Failure::from(CredentialError::EnrLength),
+            Failure::from(ClipError::UnknownFormat),
+            Failure::from(SinkError::NothingWritten),
+        ] {
+            assert_eq!(failure.to_string().lines().count(), 1, "{failure}");
+        }
+    }
+
+    #[test]
+    fn the_codes_are_those_of_the_documentation() {
+        let documented = include_str!("../../../docs/exit-codes.md");
+        for exit in [
+            Exit::Internal,
+            Exit::Usage,
+            Exit::NoAnswer,
+            Exit::OtherDevice,
+            Exit::Refused,
+            Exit::SecureChannel,
+            Exit::Credentials,
+            Exit::Unavailable,
+            Exit::Lost,
+            Exit::LoginTimeout,
+            Exit::NoMedia,
+            Exit::Input,
+            Exit::Output,
+            Exit::Url,
+            Exit::Model,
+            Exit::Interrupted,
+        ] {
+            let row = format!("| {} | `{}` |", exit.code(), exit.name());
+            assert!(documented.contains(&row), "docs/exit-codes.md lacks {row}");
+        }
+    }
+}

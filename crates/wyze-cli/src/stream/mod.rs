@@ -1,0 +1,226 @@
+//! `wyze stream`: a camera's picture and sound into a file or a pipe.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use wyze_media::{Format, SinkError};
+use wyze_std::CameraUrl;
+use wyze_std::session::kauth::models::Quality;
+
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::options::seconds;
+use crate::recorder::{Limits, Recorded, Recorder};
+use crate::report::{Report, Style};
+use crate::watch::{Plan, watch};
+
+const EXAMPLES: &str = "\
+Examples:
+  Record until ctrl-C:
+    wyze stream 'wyze://192.168.1.20?uid=UID&enr=ENR&mac=MAC&model=HL_CAM4'
+  Ten seconds of the small picture, without sound:
+    wyze stream URL -o clip.mp4 --duration 10 --quality sd --no-audio
+  Watch live:
+    wyze stream URL -o - | ffplay -
+  The video alone, as the camera coded it:
+    wyze stream URL -o video.h264
+
+The URL is the one that go2rtc uses; quote it, & is special to shells. The address in it is only where the search
+begins: the camera is recognised by its UID, also at another address of this network.
+
+A recording is playable whatever ends it. The file is replaced by the first frame that is written; without a frame no
+file remains. Exit codes name the cause: docs/exit-codes.md.";
+
+/// Record or show what a camera sends
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct StreamArgs {
+    /// wyze://HOST[:PORT]?uid=UID&enr=ENR&mac=MAC[&model=MODEL][&subtype=QUALITY]
+    url: String,
+    /// Where to write; `-` is standard output [default: camera.mp4, or camera.FORMAT]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// mp4, h264, h265, annexb (either codec), aac, ulaw, alaw or s16le [default: by the file's extension]
+    #[arg(short, long, value_parser = NamedFormat::parse)]
+    format: Option<NamedFormat>,
+    /// Stop this long after the first picture
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    duration: Option<Duration>,
+    /// Stop after this many video frames
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    frames: Option<u64>,
+    /// The picture to ask for [default: the URL's subtype, else hd]
+    #[arg(long, value_enum)]
+    quality: Option<QualityOption>,
+    /// Leave out the sound
+    #[arg(long)]
+    no_audio: bool,
+    /// Give up when no picture has come after this long
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    timeout: Duration,
+    /// Say what happens as JSON, one event a line, on standard output (standard error with -o -)
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
+    /// No progress on the terminal
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// A format and what the user called it.
+#[derive(Debug, Clone)]
+struct NamedFormat {
+    format: Format,
+    name: String,
+}
+
+impl NamedFormat {
+    fn parse(name: &str) -> Result<Self, SinkError> {
+        Ok(Self {
+            format: name.parse()?,
+            name: name.to_ascii_lowercase(),
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum QualityOption {
+    /// the model's best
+    Hd,
+    /// the small picture, as in the app
+    Sd,
+    /// 640×360 at the lowest bit rate
+    #[value(name = "360p")]
+    P360,
+    /// 1280×720, where the camera has it
+    #[value(name = "720p")]
+    P720,
+    /// 2560×1440 or 2304×1296, where the camera has it
+    #[value(name = "2k")]
+    TwoK,
+}
+
+impl From<QualityOption> for Quality {
+    fn from(option: QualityOption) -> Self {
+        match option {
+            QualityOption::Hd => Self::Hd,
+            QualityOption::Sd => Self::Sd,
+            QualityOption::P360 => Self::P360,
+            QualityOption::P720 => Self::P720,
+            QualityOption::TwoK => Self::TwoK,
+        }
+    }
+}
+
+impl StreamArgs {
+    /// Where to write, and what.
+    fn target(&self) -> Result<(PathBuf, Format), SinkError> {
+        Ok(match (&self.output, &self.format) {
+            (Some(path), Some(format)) => (path.clone(), format.format),
+            (Some(path), None) => (path.clone(), Format::from_path(path)?),
+            (None, Some(format)) => (format!("camera.{}", format.name).into(), format.format),
+            (None, None) => ("camera.mp4".into(), Format::Mp4),
+        })
+    }
+
+    fn quality(&self, url: &CameraUrl) -> Quality {
+        let option = self.quality.or_else(|| {
+            let subtype = url.subtype()?;
+            QualityOption::from_str(subtype, true)
+                .inspect_err(|_| {
+                    log::warn!(
+                        "subtype= in the URL is none of hd, sd, 360p, 720p, 2k; hd is asked for"
+                    )
+                })
+                .ok()
+        });
+        option.unwrap_or(QualityOption::Hd).into()
+    }
+}
+
+/// Records until a limit, ctrl-C, or the session's end.
+pub(crate) fn run(args: &StreamArgs) -> Result<(), Failure> {
+    let stop = interrupt::install()?;
+    let url: CameraUrl = args.url.parse()?;
+    let (path, format) = args.target()?;
+    let mut plan = Plan::new(&url, args.timeout)?;
+    plan.quality = Some(args.quality(&url));
+    let audio = !args.no_audio && !matches!(format, Format::AnnexB(_));
+    plan.config.audio = audio;
+
+    let to_stdout = path == Path::new("-");
+    let report = Report::new(Style::for_stream(args.json, args.quiet), to_stdout);
+    let limits = Limits {
+        duration: args.duration,
+        frames: args.frames,
+    };
+    let mut recorder = Recorder::open(&path, format, audio, limits, report)?;
+    let end = watch(&plan, stop, &mut recorder);
+    let Recorded {
+        meter,
+        mut report,
+        cause,
+        written,
+    } = recorder.conclude(end)?;
+    let summary = format!(
+        "{}: {} video and {} audio frames, {:.1} s, {} KB, loss {:.1} %",
+        if to_stdout {
+            "standard output".into()
+        } else {
+            path.display().to_string()
+        },
+        written.video_frames,
+        written.audio_frames,
+        meter.running().as_secs_f64(),
+        written.bytes.div_ceil(1000),
+        meter.loss(),
+    );
+    let mut totals = meter.totals();
+    totals.insert("output".into(), path.display().to_string().into());
+    totals.insert("written".into(), written.bytes.into());
+    report.end(cause, None, totals, Some(&summary));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Wrapper {
+        #[command(flatten)]
+        stream: StreamArgs,
+    }
+
+    fn args(more: &[&str]) -> StreamArgs {
+        Wrapper::parse_from(["x", "URL"].iter().chain(more)).stream
+    }
+
+    #[test]
+    fn the_output_has_a_name_without_being_told() {
+        let name = |more: &[&str]| args(more).target().unwrap().0;
+        assert_eq!(name(&[]), Path::new("camera.mp4"));
+        assert_eq!(name(&["-f", "H264"]), Path::new("camera.h264"));
+        assert_eq!(name(&["-o", "x.mp4"]), Path::new("x.mp4"));
+        assert!(args(&["-o", "x.mkv"]).target().is_err());
+    }
+
+    #[test]
+    fn the_quality_is_the_options_then_the_urls_then_hd() {
+        let url = |subtype: &str| -> CameraUrl {
+            format!(
+                "wyze://h?uid=SIMCAMSIMCAMSIMCAM11&enr=sim-enr-16byte!!&mac=00AA11BB22CC{subtype}"
+            )
+            .parse()
+            .unwrap()
+        };
+        assert_eq!(args(&[]).quality(&url("")), Quality::Hd);
+        assert_eq!(args(&[]).quality(&url("&subtype=sd")), Quality::Sd);
+        assert_eq!(args(&[]).quality(&url("&subtype=7")), Quality::Hd);
+        assert_eq!(
+            args(&["--quality", "2k"]).quality(&url("&subtype=sd")),
+            Quality::TwoK
+        );
+    }
+}

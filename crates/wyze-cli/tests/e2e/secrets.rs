@@ -1,0 +1,78 @@
+//! No output and no log ever holds what identifies or opens a camera.
+
+use tempfile::tempdir;
+use wyze_std::session::kauth::{Enr, Mac, auth_key, psk};
+
+use crate::harness::*;
+
+/// Every way in which a secret could be spelled.
+fn spellings() -> Vec<String> {
+    let (enr, mac) = (Enr::new(ENR).unwrap(), Mac::new(MAC).unwrap());
+    let key = auth_key(&enr, &mac);
+    let secrets: [&[u8]; 5] = [
+        UID.as_bytes(),
+        &ENR.as_bytes()[..16],
+        &ENR.as_bytes()[16..],
+        MAC.as_bytes(),
+        &key,
+    ];
+    let mut spellings = Vec::new();
+    for secret in secrets.into_iter().chain([&psk(&enr).expose()[..8]]) {
+        spellings.push(String::from_utf8_lossy(secret).into_owned());
+        spellings.push(secret.iter().map(|b| format!("{b:02x}")).collect());
+        let decimal = format!("{secret:?}");
+        spellings.push(decimal.trim_matches(['[', ']']).to_owned());
+    }
+    spellings
+}
+
+#[test]
+fn a_whole_session_at_the_highest_log_level_shows_no_secret() {
+    for framing in ["transcode", "cc51"] {
+        let camera = Camera::start(&["-vv", "--framing", framing]);
+        let folder = tempdir().unwrap();
+        let path = folder.path().join("x.mp4");
+        let output = wyze(&[
+            "-vv",
+            "stream",
+            &camera.url(),
+            "-o",
+            path.to_str().unwrap(),
+            "-n",
+            "20",
+            "--json",
+        ]);
+        assert_succeeds(&output);
+        let failed = wyze(&[
+            "-vv",
+            "probe",
+            &url(&camera.address, "WRONGWRONGWRONGWRON1", ENR),
+        ]);
+        assert!(!failed.status.success());
+        let camera_said = camera.stop();
+        let all = [
+            stdout(&output),
+            stderr(&output),
+            stdout(&failed),
+            stderr(&failed),
+            camera_said,
+        ]
+        .concat();
+        assert!(all.lines().count() > 100, "{framing}: the log is on: {all}");
+        for spelling in spellings() {
+            assert!(
+                !all.contains(&spelling),
+                "{framing}: {spelling:?} is in the output"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_url_of_ones_own_credentials_is_only_shown_on_request() {
+    let camera = Camera::start(&[]);
+    assert!(!camera.stop().contains("enr="));
+    let mut camera = Camera::start(&["--show-url"]);
+    let line = camera.wait_for("wyze://");
+    assert!(line.contains(ENR), "{line}");
+}

@@ -1,0 +1,170 @@
+//! `wyze stream` and `wyze probe` against `wyze camera`.
+
+use tempfile::tempdir;
+use wyze_media::{Clip, Track};
+
+use crate::harness::*;
+
+#[test]
+fn an_mp4_file_begins_with_the_cameras_frames() {
+    let camera = Camera::start(&[]);
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("x.mp4");
+    let output = wyze(&[
+        "stream",
+        &camera.url(),
+        "-o",
+        path.to_str().unwrap(),
+        "--frames",
+        "30",
+    ]);
+    assert_succeeds(&output);
+    assert_eq!(output.stdout, b"", "without a terminal it is quiet");
+    assert_eq!(output.stderr, b"", "without a terminal it is quiet");
+    let file = Clip::open(&path).unwrap();
+    assert_eq!(assert_begins_like_the_clip(&file), 30);
+    assert!(!frames(&file, Track::Audio).is_empty());
+}
+
+#[test]
+fn raw_video_is_what_the_camera_coded() {
+    let camera = Camera::start(&["--framing", "cc51"]);
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("x.h264");
+    let output = wyze(&[
+        "stream",
+        &camera.url(),
+        "-o",
+        path.to_str().unwrap(),
+        "-n",
+        "25",
+    ]);
+    assert_succeeds(&output);
+    let clip = Clip::open(clip_path()).unwrap();
+    let wanted = frames(&clip, Track::Video)[..25].concat();
+    assert!(std::fs::read(&path).unwrap() == wanted);
+}
+
+#[test]
+fn standard_output_gets_the_media_and_standard_error_the_events() {
+    let camera = Camera::start(&[]);
+    let output = wyze(&[
+        "stream",
+        &camera.url(),
+        "-o",
+        "-",
+        "--duration",
+        "1.5",
+        "--no-audio",
+        "--json",
+    ]);
+    assert_succeeds(&output);
+    let file = Clip::from_bytes(&output.stdout).unwrap();
+    let count = assert_begins_like_the_clip(&file);
+    assert!(
+        (20..=45).contains(&count),
+        "1.5 s at 20 fps gave {count} frames"
+    );
+    assert_eq!(frames(&file, Track::Audio).len(), 0);
+    let events: Vec<serde_json::Value> = stderr(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(
+        events
+            .iter()
+            .any(|e| e["event"] == "progress" && e["fps"].as_f64() > Some(10.0))
+    );
+    assert_eq!(events.last().unwrap()["cause"], "enough");
+}
+
+#[test]
+fn ctrl_c_leaves_a_playable_file_and_frees_the_slot() {
+    let mut camera = Camera::start(&["--slots", "1"]);
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("x.mp4");
+    let child = spawn(&["stream", &camera.url(), "-o", path.to_str().unwrap()]);
+    wait_for_bytes(&path);
+    signal(&child, "INT");
+    assert_succeeds(&child.wait_with_output().unwrap());
+    assert_begins_like_the_clip(&Clip::open(&path).unwrap());
+    camera.wait_for("gone, it said goodbye");
+    let second = wyze(&["probe", &camera.url()]);
+    assert_succeeds(&second);
+}
+
+#[test]
+fn a_lost_camera_leaves_what_came_before_and_its_exit_code() {
+    let mut camera = Camera::start(&[]);
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("x.mp4");
+    let child = spawn(&["stream", &camera.url(), "-o", path.to_str().unwrap()]);
+    wait_for_bytes(&path);
+    camera.kill();
+    let output = child.wait_with_output().unwrap();
+    let message = assert_fails(&output, 16);
+    assert!(message.contains("x.mp4"), "{message}");
+    assert_begins_like_the_clip(&Clip::open(&path).unwrap());
+}
+
+#[test]
+fn the_quality_is_asked_for() {
+    let mut camera = Camera::start(&[]);
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("x.mp4");
+    let output = wyze(&[
+        "stream",
+        &camera.url(),
+        "-o",
+        path.to_str().unwrap(),
+        "-n",
+        "20",
+        "--quality",
+        "sd",
+    ]);
+    assert_succeeds(&output);
+    camera.wait_for("asks for a resolution");
+}
+
+#[test]
+fn two_viewers_get_the_same_picture() {
+    let camera = Camera::start(&["--slots", "2"]);
+    let folder = tempdir().unwrap();
+    let paths = [folder.path().join("a.mp4"), folder.path().join("b.mp4")];
+    let children = paths.each_ref().map(|path| {
+        spawn(&[
+            "stream",
+            &camera.url(),
+            "-o",
+            path.to_str().unwrap(),
+            "-n",
+            "40",
+        ])
+    });
+    for child in children {
+        assert_succeeds(&child.wait_with_output().unwrap());
+    }
+    for path in &paths {
+        assert_eq!(assert_begins_like_the_clip(&Clip::open(path).unwrap()), 40);
+    }
+}
+
+#[test]
+fn probe_names_each_phase() {
+    let camera = Camera::start(&["--suite", "cbc", "--framing", "cc51"]);
+    let output = wyze(&["probe", &camera.url()]);
+    assert_succeeds(&output);
+    let text = stdout(&output);
+    for part in [
+        "found",
+        "CC51",
+        "session",
+        "PSK-AES128-CBC-SHA256",
+        "logged-in",
+        "HL_CAM3P",
+        "H.264",
+        "can be watched",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+}

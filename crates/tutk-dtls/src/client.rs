@@ -193,6 +193,15 @@ impl<'m> Client<'m> {
         self.state == State::Connected && self.engine.failed.is_none()
     }
 
+    /// How far the handshake has come; [`Phase::Finished`] once the keys are in place.
+    pub fn phase(&self) -> Phase {
+        match self.state {
+            State::WaitServerHello => Phase::Hello,
+            State::WaitKeyExchange | State::WaitHelloDone => Phase::KeyExchange,
+            State::WaitFinished | State::Connected | State::Closed => Phase::Finished,
+        }
+    }
+
     /// The suite the server chose, once it has.
     pub fn suite(&self) -> Option<CipherSuite> {
         self.hs.suite
@@ -424,12 +433,7 @@ impl Layer for Client<'_> {
     }
 
     fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
-        let phase = match self.state {
-            State::WaitServerHello => Phase::Hello,
-            State::WaitKeyExchange | State::WaitHelloDone => Phase::KeyExchange,
-            State::WaitFinished | State::Connected | State::Closed => Phase::Finished,
-        };
-        self.engine.handle_timeout(cx.now, timeout(phase))
+        self.engine.handle_timeout(cx.now, timeout(self.phase()))
     }
 
     fn poll_transmit(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> Result<bool, Error> {

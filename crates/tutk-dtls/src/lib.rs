@@ -132,9 +132,9 @@ pub use error::{Error, Phase, SealError};
 pub use server::Server;
 pub use stats::Stats;
 pub use suite::{CipherSuite, Suites};
-pub use wiretap::Wiretap;
 #[cfg(doc)]
 use tutk_core::Layer;
+pub use wiretap::Wiretap;
 
 /// Bytes of caller memory that hold every handshake message of the peers that were tried, even fragmented.
 ///

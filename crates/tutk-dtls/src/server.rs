@@ -189,6 +189,15 @@ impl<'m> Server<'m> {
         self.state == State::Connected && self.engine.failed.is_none()
     }
 
+    /// How far the handshake has come; [`Phase::Finished`] once the keys are in place.
+    pub fn phase(&self) -> Phase {
+        match self.state {
+            State::WaitClientHello => Phase::Hello,
+            State::WaitKeyExchange => Phase::KeyExchange,
+            State::WaitFinished | State::Connected | State::Closed => Phase::Finished,
+        }
+    }
+
     /// The suite that was chosen for the current handshake, once there is one.
     pub fn suite(&self) -> Option<CipherSuite> {
         self.hs.suite
@@ -499,9 +508,7 @@ impl Layer for Server<'_> {
     fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
         let error = match self.state {
             State::WaitClientHello if self.refused => Error::NoCommonSuite,
-            State::WaitClientHello => timeout(Phase::Hello),
-            State::WaitKeyExchange => timeout(Phase::KeyExchange),
-            State::WaitFinished | State::Connected | State::Closed => timeout(Phase::Finished),
+            _ => timeout(self.phase()),
         };
         self.engine.handle_timeout(cx.now, error)
     }

@@ -410,10 +410,6 @@ impl<'m> Camera<'m> {
             Unit::Found { .. } => None,
             Unit::Open => Some(CameraEvent::Opened { from }),
             Unit::Secured(suite) => Some(CameraEvent::Secured { suite }),
-            Unit::PeerClosed => {
-                self.end(Cause::Peer);
-                None
-            }
             Unit::Av(tutk_av::Event::LoggedIn { .. }) => Some(CameraEvent::LoggedIn),
             Unit::Av(tutk_av::Event::Ioctl(ioctl)) => {
                 let message = Message::parse(ioctl.payload).ok()?;

@@ -304,10 +304,6 @@ impl<'m> Client<'m> {
             Unit::Open => Phase::Open,
             Unit::Secured(suite) => Phase::Secured { suite },
             Unit::Av(event) => return self.read_av(cx, event),
-            Unit::PeerClosed => {
-                self.end(Cause::Peer);
-                return None;
-            }
         };
         Some(Found::Event(Event::Phase(phase)))
     }

@@ -36,7 +36,6 @@ pub(crate) enum Unit<'p> {
     Open,
     Secured(CipherSuite),
     Av(tutk_av::Event<'p>),
-    PeerClosed,
 }
 
 /// Either role of the IOTC layer.
@@ -57,6 +56,7 @@ pub(crate) trait DtlsRole:
 {
     fn seal(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> Result<(), SealError>;
     fn reset(&mut self, cx: &mut Cx<'_>);
+    fn phase(&self) -> tutk_dtls::Phase;
     fn close(&mut self);
 }
 
@@ -96,6 +96,9 @@ macro_rules! dtls_role {
             }
             fn reset(&mut self, cx: &mut Cx<'_>) {
                 <$ty>::reset(self, cx);
+            }
+            fn phase(&self) -> tutk_dtls::Phase {
+                <$ty>::phase(self)
             }
             fn close(&mut self) {
                 <$ty>::close(self);
@@ -177,7 +180,7 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
                 input.set_channel(channel);
                 None
             }
-            tutk_iotc::Event::Closed => Some(Unit::PeerClosed),
+            tutk_iotc::Event::Closed => return Err(self.peer_closed()),
         })
     }
 
@@ -202,7 +205,16 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
                 let event = self.av.handle_datagram(cx, &mut message);
                 Ok(event.map_err(av_cause)?.map(Unit::Av))
             }
-            tutk_dtls::Event::Closed => Ok(Some(Unit::PeerClosed)),
+            tutk_dtls::Event::Closed => Err(self.peer_closed()),
+        }
+    }
+
+    /// What it means that the peer says goodbye now: one that could not read our Finished knows another key.
+    fn peer_closed(&self) -> Cause {
+        if self.stage == Stage::Securing && self.dtls.phase() == tutk_dtls::Phase::Finished {
+            Cause::WrongKey
+        } else {
+            Cause::Peer
         }
     }
 

@@ -147,8 +147,14 @@ impl core::error::Error for TooManyPoints {}
 
 /// The positions between which the camera cruises, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CruisePoints(Vec<CruisePoint, MAX_CRUISE_POINTS>);
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for CruisePoints {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "CruisePoints({})", self.as_slice());
+    }
+}
 
 impl CruisePoints {
     /// These points.

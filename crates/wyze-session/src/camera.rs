@@ -19,9 +19,8 @@ use tutk_core::wire::Writer;
 use tutk_core::{Cx, Datagram, Instant, TxBuf};
 use tutk_dtls::{CipherSuite, Psk, ServerConfig as DtlsConfig, Suites};
 use tutk_iotc::{AuthKey, DeviceConfig, Framing, Framings, Uid};
-use wyze_kauth::command::{
-    ControlChannel, FrameSize, Media, Request, SetResolvingBit, SetVideoParams,
-};
+use wyze_kauth::command::{ControlChannel, Media, Request};
+use wyze_kauth::settings::CameraState;
 use wyze_kauth::{
     CameraDescription, Challenger, ChallengerConfig, ChallengerEvent, Code, Enr, Mac, Message,
     Status, hl,
@@ -107,14 +106,8 @@ pub enum CameraEvent<'e> {
         /// Audio frames.
         audio: bool,
     },
-    /// The viewer asked for a resolution (K10056, K10052); it has been answered.
-    Resolution {
-        /// Which.
-        size: FrameSize,
-        /// At which bit rate, in the unit of the Wyze app, "KB/s".
-        bitrate: u16,
-    },
-    /// Another K-command; answer it with [`Camera::reply`].
+    /// A K-command that asks or sets something. Answer it with [`Camera::answer`], which keeps the camera's state, or
+    /// with [`Camera::reply`]; one that is not answered is repeated for five seconds.
     Command {
         /// Its code.
         code: Code,
@@ -348,17 +341,36 @@ impl<'m> Camera<'m> {
         }
     }
 
-    /// Answers the latest [`CameraEvent::Command`]; the answer is repeated when the viewer repeats the command.
-    /// A body longer than 984 bytes is not sent.
+    /// Answers a [`CameraEvent::Command`] from `state`, which one camera keeps for all its viewers. `false` when `state`
+    /// has no answer.
+    pub fn answer(&mut self, state: &mut CameraState, code: Code, payload: &[u8]) -> bool {
+        let version = self.protocol;
+        let request = Message {
+            version: hl::CLIENT_VERSION,
+            code,
+            payload,
+        };
+        self.send_reply(|w| state.handle(&request, w, version))
+    }
+
+    /// Answers a [`CameraEvent::Command`] with a body of the caller's. `code` is the command's
+    /// [`reply`](Code::reply). A body longer than 984 bytes is not sent.
     pub fn reply(&mut self, code: Code, payload: &[u8]) {
         let version = self.protocol;
-        let reply = Reply::new(&mut self.stack.av, |w| {
+        self.send_reply(|w| {
             hl::write(w, version, code, |w| w.bytes(payload));
             Some(code)
         });
-        if reply.is_some() {
+    }
+
+    /// Sends the HL message that `write` produces, and again whenever the viewer repeats its request.
+    fn send_reply(&mut self, write: impl FnOnce(&mut Writer<'_>) -> Option<Code>) -> bool {
+        let reply = Reply::new(&mut self.stack.av, write);
+        let answered = reply.is_some();
+        if answered {
             self.reply = reply;
         }
+        answered
     }
 
     /// Whether the viewer wants this stream.
@@ -448,7 +460,7 @@ impl<'m> Camera<'m> {
         match message.code {
             ControlChannel::CODE => {
                 let ControlChannel { media, on } = message.request().ok()?;
-                self.acknowledge(message.code);
+                self.reply(message.code.reply(), &[1]);
                 match media {
                     Media::Video => self.video = on,
                     Media::Audio => self.audio = on,
@@ -458,16 +470,6 @@ impl<'m> Camera<'m> {
                     video: self.video,
                     audio: self.audio,
                 })
-            }
-            SetResolvingBit::CODE => {
-                let SetResolvingBit { size, bitrate, .. } = message.request().ok()?;
-                self.acknowledge(message.code);
-                Some(CameraEvent::Resolution { size, bitrate })
-            }
-            SetVideoParams::CODE => {
-                let SetVideoParams { size, bitrate, .. } = message.request().ok()?;
-                self.acknowledge(message.code);
-                Some(CameraEvent::Resolution { size, bitrate })
             }
             code => Some(CameraEvent::Command {
                 code,
@@ -479,8 +481,9 @@ impl<'m> Camera<'m> {
     fn read_auth<'p>(&mut self, cx: &mut Cx<'_>, message: &Message<'p>) -> Option<CameraEvent<'p>> {
         let event = self.challenger.handle_message(cx.rng, message)?;
         let challenger = &mut self.challenger;
-        if let Some(reply) = Reply::new(&mut self.stack.av, |w| challenger.write_reply(w)) {
-            self.reply = Some(reply);
+        let reply = Reply::new(&mut self.stack.av, |w| challenger.write_reply(w));
+        if reply.is_some() {
+            self.reply = reply;
         }
         match event {
             ChallengerEvent::Authenticated { video, audio } => {
@@ -491,11 +494,6 @@ impl<'m> Camera<'m> {
             }
             _ => None,
         }
-    }
-
-    /// The reply of most commands: one byte, 1.
-    fn acknowledge(&mut self, request: Code) {
-        self.reply(request.reply(), &[1]);
     }
 
     fn fill(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> Result<bool, Cause> {

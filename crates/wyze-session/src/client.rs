@@ -8,12 +8,15 @@
 //! ```
 
 use tutk_av::{AssemblerConfig, Initiator, LoginConfig, Stream};
+use tutk_core::wire::Writer;
 use tutk_core::{Cx, Datagram, Instant, TxBuf};
 use tutk_dtls::{ClientConfig as DtlsConfig, Psk};
 use tutk_iotc::{AuthKey, ClientConfig as IotcConfig};
 use wyze_kauth::command::{ControlChannel, Media, Request};
 use wyze_kauth::models::{Model, Quality, ResolutionRequest};
-use wyze_kauth::{AuthError, AuthEvent, Authenticator, AuthenticatorConfig, CameraInfo, Message};
+use wyze_kauth::{
+    AuthError, AuthEvent, Authenticator, AuthenticatorConfig, CameraInfo, Code, Message,
+};
 
 use crate::config::ClientConfig;
 use crate::control::{Control, Owner, RequestError, RequestId};
@@ -51,6 +54,8 @@ enum Found<'p> {
 pub struct Client<'m> {
     stack: Stack<tutk_iotc::Client, tutk_dtls::Client<'m>, Initiator<'m>>,
     access: Access,
+    /// Protocol version of the camera's HL messages; 0 until one came.
+    protocol: u8,
     auth: Authenticator,
     control: Control,
     video: Receiver<'m>,
@@ -106,6 +111,7 @@ impl<'m> Client<'m> {
                 Initiator::new(&login, storage.control, cx),
             ),
             access: Access::LoggingIn,
+            protocol: 0,
             auth: Authenticator::new(&auth),
             control: Control::default(),
             video: Receiver::new(Stream::Video, storage.video, assembly(true)),
@@ -210,22 +216,37 @@ impl<'m> Client<'m> {
         .min()
     }
 
-    /// Sends a K-command; its reply comes as [`Event::Reply`], its loss as [`Event::NoReply`].
+    /// Sends a K-command; its reply comes as [`Event::Reply`], its loss as [`Event::NoReply`]. A command that cameras
+    /// do not reply to ([`Request::AWAITS_REPLY`]) goes out once, and neither event comes.
     ///
     /// # Errors
     /// Before [`Event::Authenticated`], with too many requests under way, or with one that is too long.
-    pub fn request(
+    pub fn request<R: Request>(
         &mut self,
         cx: &mut Cx<'_>,
-        request: &impl Request,
+        request: &R,
+    ) -> Result<RequestId, RequestError> {
+        self.request_with(cx, R::AWAITS_REPLY, |w| {
+            wyze_kauth::write_request(request, w)
+        })
+    }
+
+    /// Sends the K-command that `write` writes as a whole HL message, such as a
+    /// [`SettingRequest`](wyze_kauth::settings::SettingRequest). Otherwise as [`request`](Self::request).
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub fn request_with(
+        &mut self,
+        cx: &mut Cx<'_>,
+        awaits_reply: bool,
+        write: impl FnOnce(&mut Writer<'_>) -> Code,
     ) -> Result<RequestId, RequestError> {
         if self.access != Access::Granted || self.ended.is_some() {
             return Err(RequestError::NotReady);
         }
         self.control
-            .push(cx.now, false, |w| {
-                Some(wyze_kauth::write_request(request, w))
-            })?
+            .push(cx.now, false, awaits_reply, |w| Some(write(w)))?
             .ok_or(RequestError::TooLong)
     }
 
@@ -273,6 +294,12 @@ impl<'m> Client<'m> {
     /// Whether the camera has let us in.
     pub fn is_authenticated(&self) -> bool {
         self.access == Access::Granted
+    }
+
+    /// The camera's protocol version, which says what commands it knows
+    /// ([`supported`](wyze_kauth::support::supported)); 0 until it has sent a K-command.
+    pub fn protocol(&self) -> u8 {
+        self.protocol
     }
 
     /// Counters of every layer.
@@ -335,6 +362,7 @@ impl<'m> Client<'m> {
     /// One K-command from the camera.
     fn read_command<'p>(&mut self, cx: &mut Cx<'_>, payload: &'p [u8]) -> Option<Event<'p>> {
         let message = Message::parse(payload).ok()?;
+        self.protocol = message.version;
         let owner = self.control.answer(message.code);
         let step = challenge(self.access, &mut self.auth, &message);
         self.take_step(cx, &step);
@@ -369,7 +397,9 @@ impl<'m> Client<'m> {
     /// Queues what the challenge wants sent next, if anything.
     fn push_auth(&mut self, cx: &mut Cx<'_>) {
         let auth = &mut self.auth;
-        let queued = self.control.push(cx.now, true, |w| auth.poll_request(w));
+        let queued = self
+            .control
+            .push(cx.now, true, true, |w| auth.poll_request(w));
         if queued.is_err() {
             self.end(Cause::AuthTimeout);
         }

@@ -68,6 +68,8 @@ struct Pending {
     /// When it goes out next.
     next: Instant,
     deadline: Instant,
+    /// Whether a reply will come; without one it goes out once and is forgotten.
+    awaits_reply: bool,
 }
 
 /// The requests under way.
@@ -83,8 +85,10 @@ impl Control {
         &mut self,
         now: Instant,
         auth: bool,
+        awaits_reply: bool,
         write: impl FnOnce(&mut Writer<'_>) -> Option<Code>,
     ) -> Result<Option<RequestId>, RequestError> {
+        self.forget_sent();
         if self.pending.is_full() {
             return Err(RequestError::Busy);
         }
@@ -104,9 +108,16 @@ impl Control {
             ticket: None,
             next: now,
             deadline: now + LIMIT,
+            awaits_reply,
         };
         self.pending.push(pending).map_err(|_| RequestError::Busy)?;
         Ok(Some(id))
+    }
+
+    /// Drops the requests that have gone out and get no reply.
+    fn forget_sent(&mut self) {
+        self.pending
+            .retain(|p| p.awaits_reply || p.ticket.is_none());
     }
 
     /// Takes the request that `reply` answers: the oldest one whose code is one less.
@@ -117,6 +128,7 @@ impl Control {
 
     /// Takes a request whose time is up.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<(Owner, Code)> {
+        self.forget_sent();
         let at = self.pending.iter().position(|p| p.deadline <= now)?;
         let pending = self.pending.remove(at);
         Some((pending.owner, pending.code))
@@ -128,6 +140,7 @@ impl Control {
         now: Instant,
         ticket: impl FnOnce() -> IoctlTicket,
     ) -> Option<(IoctlTicket, &[u8])> {
+        self.forget_sent();
         let pending = self.pending.iter_mut().find(|p| p.next <= now)?;
         pending.next = now + REPEAT;
         let ticket = *pending.ticket.get_or_insert_with(ticket);
@@ -136,6 +149,10 @@ impl Control {
 
     /// When the next repetition or deadline is.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.pending.iter().map(|p| p.next.min(p.deadline)).min()
+        self.pending
+            .iter()
+            .filter(|p| p.awaits_reply || p.ticket.is_none())
+            .map(|p| p.next.min(p.deadline))
+            .min()
     }
 }

@@ -103,4 +103,6 @@ pub use tutk_core::{Cx, Datagram, Instant};
 pub use tutk_dtls::{CipherSuite, Suites};
 pub use tutk_iotc::{Framing, Framings, LAN_PORT, Uid};
 pub use wyze_kauth as kauth;
+#[cfg(feature = "camera")]
+pub use wyze_kauth::settings::CameraState;
 pub use wyze_kauth::{CameraInfo, Enr, Hello, Mac, ResponseCommand, Status};

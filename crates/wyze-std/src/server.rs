@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wyze_session::{
-    AudioFormat, Camera, CameraConfig, CameraEvent, Cause, Codec, Datagram, FrameInfo, Instant,
-    Memory, OutFrame, Outgoing, Stream,
+    AudioFormat, Camera, CameraConfig, CameraEvent, CameraState, Cause, Codec, Datagram, FrameInfo,
+    Instant, Memory, OutFrame, Outgoing, Stream,
 };
 
 use crate::Clock;
@@ -164,6 +164,7 @@ pub fn serve<S: Source>(
         source,
         clock,
         totals: Totals::default(),
+        state: CameraState::new(),
         report: &mut report,
         transmit: [0; 1500],
     };
@@ -227,6 +228,8 @@ struct Server<'a, S, R> {
     source: &'a S,
     clock: Clock,
     totals: Totals,
+    /// What viewers have set; all see the same.
+    state: CameraState,
     report: &'a mut R,
     transmit: [u8; 1500],
 }
@@ -238,6 +241,9 @@ impl<'a, S: Source, R: FnMut(Report<'_>)> Server<'a, S, R> {
             .camera
             .handle_datagram(&mut self.clock.cx(), &mut input)
         {
+            if let CameraEvent::Command { code, payload } = &event {
+                slot.camera.answer(&mut self.state, *code, payload);
+            }
             (self.report)(Report::Viewer { slot: i, event });
         }
     }

@@ -124,7 +124,6 @@ fn tell(slot: usize, event: &CameraEvent<'_>) {
                 on(*audio)
             );
         }
-        CameraEvent::Resolution { .. } => println!("viewer {viewer}: asks for a resolution"),
         CameraEvent::Command { code, .. } => println!("viewer {viewer}: command K{}", code.0),
         CameraEvent::Closed(cause) => println!("viewer {viewer}: gone, {}", why(*cause)),
         _ => {}

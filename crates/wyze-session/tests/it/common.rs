@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -76,15 +77,40 @@ pub(crate) fn seen(number: u32, data: &[u8]) -> Seen {
     }
 }
 
-pub(crate) struct ClientNode<'m> {
-    pub(crate) client: Client<'m>,
-    pub(crate) addr: SocketAddr,
+/// What a client has told.
+#[derive(Default)]
+pub(crate) struct Told {
     pub(crate) phases: Vec<Phase>,
     pub(crate) authenticated: bool,
     pub(crate) video: Vec<Seen>,
     pub(crate) audio: Vec<Seen>,
-    pub(crate) dropped: Vec<(Stream, u32)>,
+    /// Code and body of each reply.
+    pub(crate) replies: Vec<(u16, Vec<u8>)>,
+    /// Requests without a reply.
+    pub(crate) unanswered: usize,
     pub(crate) closed: Option<Cause>,
+}
+
+impl Told {
+    fn note(&mut self, event: Event<'_>) {
+        assert!(self.closed.is_none(), "Closed is the last event");
+        match event {
+            Event::Phase(phase) => self.phases.push(phase),
+            Event::Authenticated(_) => self.authenticated = true,
+            Event::Video(f) => self.video.push(seen(f.number, f.data)),
+            Event::Audio(f) => self.audio.push(seen(f.number, f.data)),
+            Event::Reply { code, payload, .. } => self.replies.push((code.0, payload.to_vec())),
+            Event::NoReply { .. } => self.unanswered += 1,
+            Event::Closed(cause) => self.closed = Some(cause),
+            _ => {}
+        }
+    }
+}
+
+pub(crate) struct ClientNode<'m> {
+    pub(crate) client: Client<'m>,
+    pub(crate) addr: SocketAddr,
+    pub(crate) told: Told,
 }
 
 impl<'m> ClientNode<'m> {
@@ -92,49 +118,28 @@ impl<'m> ClientNode<'m> {
         Self {
             client: Client::new(config, room.storage(), cx),
             addr: addr(APP),
-            phases: Vec::new(),
-            authenticated: false,
-            video: Vec::new(),
-            audio: Vec::new(),
-            dropped: Vec::new(),
-            closed: None,
+            told: Told::default(),
         }
     }
 
     fn drain_events(&mut self, cx: &mut Cx<'_>) {
         while let Some(event) = self.client.poll_event(cx) {
-            note(
-                event,
-                &mut self.phases,
-                &mut self.authenticated,
-                &mut self.video,
-                &mut self.audio,
-                &mut self.dropped,
-                &mut self.closed,
-            );
+            self.told.note(event);
         }
     }
 }
 
-#[allow(clippy::too_many_arguments)]
-fn note(
-    event: Event<'_>,
-    phases: &mut Vec<Phase>,
-    authenticated: &mut bool,
-    video: &mut Vec<Seen>,
-    audio: &mut Vec<Seen>,
-    dropped: &mut Vec<(Stream, u32)>,
-    closed: &mut Option<Cause>,
-) {
-    assert!(closed.is_none(), "Closed is the last event");
-    match event {
-        Event::Phase(phase) => phases.push(phase),
-        Event::Authenticated(_) => *authenticated = true,
-        Event::Video(f) => video.push(seen(f.number, f.data)),
-        Event::Audio(f) => audio.push(seen(f.number, f.data)),
-        Event::Dropped { stream, frame } => dropped.push((stream, frame.number)),
-        Event::Closed(cause) => *closed = Some(cause),
-        _ => {}
+impl Deref for ClientNode<'_> {
+    type Target = Told;
+
+    fn deref(&self) -> &Told {
+        &self.told
+    }
+}
+
+impl DerefMut for ClientNode<'_> {
+    fn deref_mut(&mut self) -> &mut Told {
+        &mut self.told
     }
 }
 
@@ -146,15 +151,7 @@ impl Node for ClientNode<'_> {
     fn receive(&mut self, cx: &mut Cx<'_>, from: SocketAddr, bytes: &mut [u8]) {
         let mut input = Datagram::new(from, bytes);
         while let Some(event) = self.client.handle_datagram(cx, &mut input) {
-            note(
-                event,
-                &mut self.phases,
-                &mut self.authenticated,
-                &mut self.video,
-                &mut self.audio,
-                &mut self.dropped,
-                &mut self.closed,
-            );
+            self.told.note(event);
         }
         self.drain_events(cx);
     }

@@ -94,13 +94,13 @@ fn watch(seed: u64, setup: Setup) -> Outcome {
     let settle = world.now + Duration::from_secs(12);
     world.run_until(settle, &mut [&mut client, &mut camera]);
     Outcome {
-        phases: client.phases,
-        authenticated: client.authenticated,
-        video: client.video,
-        audio: client.audio,
+        phases: client.told.phases,
+        authenticated: client.told.authenticated,
+        video: client.told.video,
+        audio: client.told.audio,
         sent_video: camera.sent_video,
         sent_audio: camera.sent_audio,
-        client_closed: client.closed,
+        client_closed: client.told.closed,
         camera_closed: camera.closed,
     }
 }

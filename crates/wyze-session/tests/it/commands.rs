@@ -1,0 +1,225 @@
+//! K-commands over the wire: what is set is what is read, by name, for every setting of the table.
+
+use std::time::Duration;
+
+use tutk_testkit::net::{Faults, Net};
+use tutk_testkit::pump::{Node, World};
+use wyze_session::kauth::settings::{self, PtzRequest, Setting};
+use wyze_session::kauth::{Message, hl};
+use wyze_session::{
+    Camera, CameraConfig, CameraEvent, CameraState, ClientConfig, Cx, Datagram, Event, Instant,
+    Stream, Transmit,
+};
+
+use crate::common::{ClientNode, DEVICE, Room, addr, enr, mac, uid};
+
+/// A camera that answers from its state.
+struct StateNode<'m> {
+    camera: Camera<'m>,
+    state: CameraState,
+    commands: usize,
+}
+
+impl Node for StateNode<'_> {
+    fn addr(&self) -> std::net::SocketAddr {
+        addr(DEVICE)
+    }
+
+    fn receive(&mut self, cx: &mut Cx<'_>, from: std::net::SocketAddr, bytes: &mut [u8]) {
+        let mut input = Datagram::new(from, bytes);
+        while let Some(event) = self.camera.handle_datagram(cx, &mut input) {
+            if let CameraEvent::Command { code, payload } = event {
+                self.commands += 1;
+                self.camera.answer(&mut self.state, code, payload);
+            }
+        }
+    }
+
+    fn timeout(&mut self, cx: &mut Cx<'_>) {
+        self.camera.handle_timeout(cx);
+    }
+
+    fn transmit<'b>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        buf: &'b mut [u8],
+    ) -> Option<(std::net::SocketAddr, &'b [u8])> {
+        let Transmit { to, datagram } = self.camera.poll_transmit(cx, buf)?;
+        Some((to, datagram))
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.camera.poll_timeout()
+    }
+}
+
+/// A connected pair on a network with these faults, handed to `then`.
+fn with_pair(
+    faults: Faults,
+    then: impl FnOnce(&mut World, &mut ClientNode<'_>, &mut StateNode<'_>),
+) {
+    let mut world = World::new(7, Net::new(7, faults));
+    let (enr, mac, targets) = (enr("sim-enr-16byte!!"), mac(), [addr(DEVICE)]);
+    let (mut room1, mut room2) = (Room::new(1 << 16, 1 << 13), Room::new(0, 0));
+    let config = ClientConfig::new(uid(), &enr, &mac, &targets);
+    let cx = &mut Cx::new(world.now, &mut world.rng);
+    let mut client = ClientNode::new(&config, &mut room1, cx);
+    let config = CameraConfig::new(uid(), &enr, &mac);
+    let mut camera = StateNode {
+        camera: Camera::new(&config, room2.storage(), cx),
+        state: CameraState::new(),
+        commands: 0,
+    };
+    while !client.authenticated && world.step(&mut [&mut client, &mut camera]) {}
+    assert!(client.authenticated && camera.camera.wants(Stream::Video));
+    then(&mut world, &mut client, &mut camera);
+}
+
+/// Runs until the reply to the latest request has come; its HL code and body.
+fn reply(
+    world: &mut World,
+    client: &mut ClientNode<'_>,
+    camera: &mut StateNode<'_>,
+) -> (u16, Vec<u8>) {
+    let limit = world.now + Duration::from_secs(6);
+    while client.replies.is_empty() && world.now < limit {
+        world.step(&mut [client, camera]);
+    }
+    assert_eq!(client.replies.len(), 1, "one request, one reply");
+    client.replies.remove(0)
+}
+
+fn get(
+    world: &mut World,
+    client: &mut ClientNode<'_>,
+    camera: &mut StateNode<'_>,
+    setting: &Setting,
+) -> i64 {
+    let request = setting.get_request().unwrap();
+    client
+        .client
+        .request_with(&mut Cx::new(world.now, &mut world.rng), true, |w| {
+            request.write(w)
+        })
+        .unwrap();
+    let (code, payload) = reply(world, client, camera);
+    let message = Message {
+        version: hl::CLIENT_VERSION,
+        code: wyze_session::kauth::Code(code),
+        payload: &payload,
+    };
+    setting.read_reply(&message).unwrap()
+}
+
+#[test]
+fn every_setting_that_can_be_set_and_read_is_read_as_it_was_set() {
+    for faults in [Faults::NONE, Faults::BAD_WIFI] {
+        with_pair(faults, |world, client, camera| {
+            let mut tried = 0;
+            for setting in settings::settings_table() {
+                let (Ok(_), Some(value)) = (setting.get_request(), some_value(setting)) else {
+                    continue;
+                };
+                let Ok(request) = setting.set_request(value, None) else {
+                    continue;
+                };
+                client
+                    .client
+                    .request_with(&mut Cx::new(world.now, &mut world.rng), true, |w| {
+                        request.write(w)
+                    })
+                    .unwrap();
+                reply(world, client, camera);
+                assert_eq!(
+                    get(world, client, camera, setting),
+                    value,
+                    "{}",
+                    setting.name
+                );
+                tried += 1;
+            }
+            assert!(tried >= 8, "{tried} settings");
+        });
+    }
+}
+
+/// The last value a setting takes, so that it is not the one it has.
+fn some_value(setting: &Setting) -> Option<i64> {
+    match setting.values {
+        settings::Values::Words(words) => words.last().map(|&(_, byte)| byte.into()),
+        settings::Values::Range(_, last) => Some(last),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_command_without_a_reply_goes_out_once() {
+    with_pair(Faults::NONE, |world, client, camera| {
+        let request = PtzRequest::parse("home", &[], 0).unwrap();
+        assert!(!request.awaits_reply());
+        client
+            .client
+            .request_with(
+                &mut Cx::new(world.now, &mut world.rng),
+                request.awaits_reply(),
+                |w| request.write(w),
+            )
+            .unwrap();
+        let later = world.now + Duration::from_secs(4);
+        world.run_until(later, &mut [client, camera]);
+        assert_eq!(camera.commands, 1);
+        assert!(client.replies.is_empty() && client.unanswered == 0);
+    });
+}
+
+#[test]
+fn a_command_that_nobody_answers_is_given_up_after_five_seconds() {
+    with_pair(Faults::NONE, |world, client, camera| {
+        let setting = settings::lookup("night-vision").unwrap();
+        let request = setting.get_request().unwrap();
+        let silent = Faults {
+            loss: 100,
+            ..Faults::NONE
+        };
+        world.net.set_faults(silent);
+        client
+            .client
+            .request_with(&mut Cx::new(world.now, &mut world.rng), true, |w| {
+                request.write(w)
+            })
+            .unwrap();
+        let later = world.now + Duration::from_millis(4900);
+        world.run_until(later, &mut [client, camera]);
+        assert_eq!(client.unanswered, 0);
+        let later = world.now + Duration::from_millis(200);
+        world.run_until(later, &mut [client, camera]);
+        assert_eq!(client.unanswered, 1);
+        assert!(client.closed.is_none());
+    });
+}
+
+#[test]
+fn requests_before_the_camera_has_let_us_in_are_refused() {
+    let mut rng = tutk_testkit::rng(1);
+    let (enr, mac) = (enr("sim-enr-16byte!!"), mac());
+    let mut room = Room::new(0, 0);
+    let cx = &mut Cx::new(Instant::ZERO, &mut rng);
+    let mut client = wyze_session::Client::new(
+        &ClientConfig::new(uid(), &enr, &mac, &[]),
+        room.storage(),
+        cx,
+    );
+    let request = settings::lookup("night-vision")
+        .unwrap()
+        .get_request()
+        .unwrap();
+    assert_eq!(
+        client.request_with(cx, true, |w| request.write(w)),
+        Err(wyze_session::RequestError::NotReady)
+    );
+    let mut input = Datagram::new(addr(DEVICE), &mut []);
+    assert!(!matches!(
+        client.handle_datagram(cx, &mut input),
+        Some(Event::Authenticated(_))
+    ));
+}

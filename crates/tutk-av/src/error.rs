@@ -58,12 +58,32 @@ pub struct LinkStats {
     pub rx_media: u32,
     /// Media packets that were resent copies.
     pub rx_resent: u32,
-    /// FEC parity packets; not used yet.
+    /// FEC parity packets.
     pub rx_parity: u32,
+    /// Lossless mode: media packets found missing, were it only for a moment.
+    pub rx_holes: u32,
+    /// Lossless mode: missing packets that came as resent copies.
+    pub rx_repaired: u32,
+    /// Lossless mode: missing packets computed from parity.
+    pub rx_recovered: u32,
+    /// Lossless mode: missing packets given up.
+    pub rx_abandoned: u32,
+    /// Lossless mode: resent copies of packets that were not missing (any more).
+    pub rx_resent_in_vain: u32,
+    /// Lossless mode: packets that the peer asked for, repetitions included.
+    pub rx_requests: u32,
     /// Login packets or replies sent.
     pub tx_login: u32,
     /// ACKs sent.
     pub tx_ack: u32,
     /// Statistics replies sent.
     pub tx_stats_reply: u32,
+    /// Statistics requests sent.
+    pub tx_stats_request: u32,
+    /// Lossless mode: packets asked for, repetitions included.
+    pub tx_requests: u32,
+    /// Lossless mode: media packets sent again.
+    pub tx_resent: u32,
+    /// Lossless mode: parity packets sent.
+    pub tx_parity: u32,
 }

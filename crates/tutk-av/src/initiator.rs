@@ -7,6 +7,7 @@
 //!     └───────────────────────────────────────────────────────────────────┘
 //! 5 s without 0x2100: Err(LoginTimeout). The answer is taken in any state.
 //! Connected: an ACK at once, after every IOCTRL and every 100 ms; each statistics request is answered.
+//!            Lossless mode: also an ACK that lists what is missing, and a statistics request every 200 ms.
 //! ```
 //! Source: `docs/protocol.md` §2.6, §2.7, §2.14.
 
@@ -17,7 +18,8 @@ use tutk_core::{Cx, Datagram, Full, Instant, Layer, Secret, Timers, TxBuf};
 use crate::link::Link;
 use crate::login::{Half, write_login};
 use crate::message::{LoginReply, Message};
-use crate::{Error, Event, Ioctl, IoctlTicket, LinkStats};
+use crate::repair::Repair;
+use crate::{Error, Event, Ioctl, IoctlTicket, LinkStats, ParityGroup, RepairConfig, RepairMemory};
 
 const PAIR_GAP: Duration = Duration::from_millis(10);
 const PAIR_REPEAT: Duration = Duration::from_secs(1);
@@ -108,6 +110,29 @@ impl<'m> Initiator<'m> {
         }
     }
 
+    /// Lends memory for the list of missing packets, so that lossless mode, once granted, asks for them. Without, it
+    /// only changes the form of the packets.
+    pub fn lend_repair(&mut self, memory: &'m mut RepairMemory, config: RepairConfig) {
+        self.link.lend_repair(Repair::new(memory, config));
+    }
+
+    /// Lends memory for FEC groups, two or more, so that lossless mode computes a packet from parity when exactly one
+    /// of its group is missing. What parity packets of cameras hold is inferred (`docs/protocol.md` §2.8); a result
+    /// that does not look like the missing packet is dropped.
+    pub fn lend_parity(&mut self, groups: &'m mut [ParityGroup]) {
+        self.link.lend_parity(groups);
+    }
+
+    /// Whether lossless mode was asked for and granted.
+    pub fn is_lossless(&self) -> bool {
+        self.link.is_lossless()
+    }
+
+    /// Smoothed round trip, milliseconds; known in lossless mode only.
+    pub fn rtt_ms(&self) -> Option<u16> {
+        self.link.rtt_ms()
+    }
+
     /// Whether the peer has answered the login.
     pub fn is_logged_in(&self) -> bool {
         matches!(self.state, State::Connected)
@@ -150,8 +175,12 @@ impl<'m> Initiator<'m> {
         self.credentials = None;
         self.timers.stop_all();
         self.link.start_acks(now);
+        let resend = self.resend && reply.enable;
+        if resend {
+            self.link.start_lossless(now);
+        }
         Some(Event::LoggedIn {
-            resend: self.resend && reply.enable,
+            resend,
             two_way: reply.two_way,
         })
     }
@@ -191,10 +220,10 @@ impl Layer for Initiator<'_> {
         if input.is_empty() {
             return Ok(None);
         }
-        let bytes: &'p [u8] = input.take_all();
+        let bytes = self.link.recover(input.take_all());
         Ok(match self.link.parse(bytes) {
             Some(Message::LoginReply(reply)) => self.handle_reply(cx.now, reply),
-            Some(message) if self.is_logged_in() => self.link.handle(message),
+            Some(message) if self.is_logged_in() => self.link.handle(cx.now, message),
             Some(_) => {
                 self.link.stats.rx_unexpected += 1;
                 None

@@ -11,6 +11,7 @@
 //! | [`Assembler`] | whole frames out of media packets, in the caller's memory |
 //! | [`ChunkStream`] | frames piece by piece for those who cannot hold one |
 //! | [`Packetizer`], [`TalkPacketizer`] | media packets out of frames |
+//! | [`RepairMemory`], [`RESEND_SLOT`], [`ParityGroup`] | memory for lossless mode: of the receiver, of the sender, of either |
 //! | [`FrameInfo`], [`Adts`], [`MediaClock`] | what a frame is, and when |
 //!
 //! # Contract
@@ -91,6 +92,7 @@
     )
 )]
 
+mod ack;
 mod adts;
 mod assembler;
 mod chunk;
@@ -104,6 +106,9 @@ mod link;
 mod login;
 mod message;
 mod packetizer;
+mod parity;
+mod repair;
+mod resend;
 mod responder;
 mod talk;
 #[cfg(test)]
@@ -126,5 +131,8 @@ pub use message::{
     Ack, FecPlace, IoctlPart, Login, LoginReply, MediaPacket, Message, Parity, StatsBlock, Stream,
 };
 pub use packetizer::{OutFrame, Outgoing, Packetizer};
+pub use parity::ParityGroup;
+pub use repair::{RepairConfig, RepairMemory};
+pub use resend::RESEND_SLOT;
 pub use responder::{Responder, ResponderConfig};
 pub use talk::{TalkFrame, TalkPacketizer};

@@ -7,15 +7,22 @@ use core::time::Duration;
 use tutk_core::wire::Malformed;
 use tutk_core::{Full, Instant, TxBuf};
 use zerocopy::IntoBytes;
-use zerocopy::little_endian::{U16, U32};
 
+use crate::ack::{AckOut, stats_reply, stats_request};
 use crate::ioctl::{Added, Assembly, Received};
-use crate::message::{IoctlPart, Message, StatsBlock};
-use crate::wire::{AckHead, StatsReplyBody, VERSION, kind};
-use crate::{Event, Ioctl, IoctlTicket, LinkStats};
+use crate::message::{Ack, IoctlPart, MediaPacket, Message, StatsBlock};
+use crate::parity::ParityGroup;
+use crate::repair::{Repair, retry_ms};
+use crate::resend::Resend;
+use crate::wire::{ExtBlock, FLAG_EXT, FecBlock, Inner, Outer, WRAPPED};
+use crate::{Event, Ioctl, IoctlTicket, LinkStats, Outgoing, Packetizer};
 
 /// Time between two ACKs of the side that watches.
 const ACK_INTERVAL: Duration = Duration::from_millis(100);
+/// Time between two statistics requests of ours, in lossless mode.
+const STATS_INTERVAL: Duration = Duration::from_millis(200);
+/// Echoes of older clocks are not believed, milliseconds.
+const ECHO_LIMIT: u16 = 4000;
 /// Stands in an ACK for "no media yet".
 const NO_MEDIA: u16 = 0xffff;
 
@@ -39,6 +46,17 @@ pub(crate) struct Link<'m> {
     /// A clock of the peer's to be echoed.
     echo: Option<u16>,
     echoes: u16,
+    /// Both sides want lossless mode.
+    lossless: bool,
+    /// When the next statistics request of ours is due.
+    stats_at: Option<Instant>,
+    /// Smoothed round trip, milliseconds; known once the peer has echoed a clock of ours, which also arms `resend`.
+    rtt_ms: Option<u16>,
+    repair: Option<Repair<'m>>,
+    resend: Option<Resend<'m>>,
+    parity: &'m mut [ParityGroup],
+    /// The packet at hand was computed from parity.
+    recovered: bool,
     pub(crate) stats: LinkStats,
 }
 
@@ -56,16 +74,62 @@ impl<'m> Link<'m> {
             ack_at: None,
             echo: None,
             echoes: 0,
+            lossless: false,
+            stats_at: None,
+            rtt_ms: None,
+            repair: None,
+            resend: None,
+            parity: &mut [],
+            recovered: false,
             stats: LinkStats::default(),
+        }
+    }
+
+    pub(crate) fn lend_repair(&mut self, repair: Repair<'m>) {
+        self.repair = Some(repair);
+    }
+
+    pub(crate) fn lend_resend(&mut self, resend: Resend<'m>) {
+        self.resend = Some(resend);
+    }
+
+    pub(crate) fn lend_parity(&mut self, groups: &'m mut [ParityGroup]) {
+        self.parity = groups;
+        self.clear_parity();
+    }
+
+    fn clear_parity(&mut self) {
+        for group in self.parity.iter_mut() {
+            group.clear();
         }
     }
 
     /// Forgets everything, in the same memory.
     pub(crate) fn reset(&mut self) {
-        let mut assembly = core::mem::replace(&mut self.assembly, Assembly::new(&mut []));
-        assembly.reset();
-        *self = Self::new(&mut []);
-        self.assembly = assembly;
+        self.assembly.reset();
+        self.clear_parity();
+        if let Some(resend) = &mut self.resend {
+            resend.clear();
+        }
+        let old = core::mem::replace(self, Self::new(&mut []));
+        self.assembly = old.assembly;
+        self.resend = old.resend;
+        self.parity = old.parity;
+    }
+
+    /// Begins lossless mode.
+    pub(crate) fn start_lossless(&mut self, now: Instant) {
+        self.lossless = true;
+        self.stats_at = Some(now);
+    }
+
+    pub(crate) fn is_lossless(&self) -> bool {
+        self.lossless
+    }
+
+    /// Smoothed round trip, milliseconds.
+    pub(crate) fn rtt_ms(&self) -> Option<u16> {
+        self.rtt_ms
     }
 
     /// Starts to acknowledge ten times a second, beginning now.
@@ -82,7 +146,59 @@ impl<'m> Link<'m> {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.ack_at
+        if !self.lossless {
+            return self.ack_at;
+        }
+        let repair = self.repair.as_ref().and_then(Repair::poll_timeout);
+        [self.ack_at, self.stats_at, repair]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Turns a parity packet into the one packet of its group that is missing, where it lies; answers with the message
+    /// that `bytes` then hold.
+    #[inline]
+    pub(crate) fn recover<'p>(&mut self, bytes: &'p mut [u8]) -> &'p [u8] {
+        if !self.lossless || self.parity.is_empty() || bytes.first() != Some(&WRAPPED) {
+            return bytes;
+        }
+        self.recover_parity(bytes)
+    }
+
+    #[inline(never)]
+    fn recover_parity<'p>(&mut self, bytes: &'p mut [u8]) -> &'p [u8] {
+        self.recovered = false;
+        let Ok(Message::Parity(parity)) = Message::parse(bytes) else {
+            return bytes;
+        };
+        let place = parity.fec;
+        let extended = bytes.get(1).is_some_and(|flags| flags & FLAG_EXT != 0);
+        let payload = size_of::<Outer>()
+            + size_of::<FecBlock>()
+            + size_of::<Inner>()
+            + usize::from(extended) * size_of::<ExtBlock>();
+        let which = usize::from(place.group).checked_rem(self.parity.len());
+        let group = which.and_then(|which| self.parity.get(which));
+        let (Some(group), Some((head, protected))) = (group, bytes.split_at_mut_checked(payload))
+        else {
+            return bytes;
+        };
+        let from = payload - size_of::<Outer>();
+        if !group.recover(place, protected) {
+            return bytes;
+        }
+        // A header of its own makes it a message like any other, of which only the inner header counts.
+        if let (Some(outer), Some(kind)) = (head.get_mut(from..), protected.first()) {
+            outer.fill(0);
+            if let Some(to) = outer.first_mut() {
+                *to = *kind;
+            }
+        }
+        self.recovered = true;
+        self.stats.rx_parity += 1;
+        self.stats.rx_recovered += 1;
+        bytes.get(from..).unwrap_or_default()
     }
 
     /// Reads a message, and counts it when it can't be read.
@@ -96,27 +212,28 @@ impl<'m> Link<'m> {
     }
 
     /// Handles everything but the login.
-    pub(crate) fn handle<'p>(&mut self, message: Message<'p>) -> Option<Event<'p>> {
+    pub(crate) fn handle<'p>(&mut self, now: Instant, message: Message<'p>) -> Option<Event<'p>> {
         match message {
             Message::Ioctl(part) => return self.handle_ioctl(part),
             Message::Media(packet) => {
                 self.stats.rx_media += 1;
                 self.stats.rx_resent += u32::from(packet.resent);
                 self.saw_media(packet.counter);
+                if self.lossless {
+                    self.track(now, &packet);
+                }
                 self.answer(packet.stats);
                 return Some(Event::Media(packet));
             }
-            Message::Parity(parity) => {
-                self.stats.rx_parity += 1;
-                self.saw_media(parity.counter);
-            }
+            // In the one capture counter = group × size + index, so that parity packets have none of their own.
+            Message::Parity(_) => self.stats.rx_parity += 1,
             Message::StatsRequest(block) => self.answer(Some(block)),
             Message::Channel => {
                 self.stats.rx_channel += 1;
                 self.ack_due = true;
             }
-            // An ACK of a reliable stream matters once we keep sent packets; an IOCTRL is answered by its reply.
-            Message::Ack(_) => {}
+            Message::Ack(ack) => self.handle_ack(now, &ack),
+            Message::StatsReply { clock } if self.lossless => self.handle_echo(now, clock),
             Message::Login(_) | Message::LoginReply(_) | Message::StatsReply { .. } => {
                 self.stats.rx_unexpected += 1;
             }
@@ -132,6 +249,78 @@ impl<'m> Link<'m> {
         if self.highest == NO_MEDIA || counter.wrapping_sub(self.highest) < 0x8000 {
             self.highest = counter;
         }
+    }
+
+    /// Notes in lossless mode what has come.
+    #[inline(never)]
+    fn track(&mut self, now: Instant, packet: &MediaPacket<'_>) {
+        let recovered = core::mem::take(&mut self.recovered);
+        if let Some(repair) = &mut self.repair {
+            repair.received(now, packet, recovered, &mut self.stats);
+            self.highest = repair.highest().unwrap_or(self.highest);
+        }
+        if let Some(place) = packet.fec
+            && let Some(which) = usize::from(place.group).checked_rem(self.parity.len())
+            && let Some(group) = self.parity.get_mut(which)
+        {
+            group.add(packet);
+        }
+    }
+
+    /// Marks what the peer misses. An IOCTRL needs no acknowledgement: its reply is one.
+    fn handle_ack(&mut self, now: Instant, ack: &Ack<'_>) {
+        let (Some(resend), Some(_armed)) = (&mut self.resend, self.rtt_ms) else {
+            return;
+        };
+        for counter in ack.missing() {
+            self.stats.rx_requests += 1;
+            resend.want(now, counter);
+        }
+    }
+
+    /// Our clock has come back.
+    fn handle_echo(&mut self, now: Instant, clock: u16) {
+        let rtt = (now.as_millis() as u16).wrapping_sub(clock);
+        if rtt >= ECHO_LIMIT {
+            self.stats.rx_unexpected += 1;
+            return;
+        }
+        self.rtt_ms = Some(self.rtt_ms.map_or(rtt, |old| (7 * old + rtt) / 8));
+    }
+
+    /// Writes the next packet of a frame, in the form that the login settled, and keeps a copy in lossless mode.
+    pub(crate) fn write_media(
+        &mut self,
+        packetizer: &mut Packetizer,
+        out: &mut Outgoing<'_>,
+        tx: &mut TxBuf<'_>,
+    ) -> Result<bool, Full> {
+        packetizer.set_lossless(self.lossless);
+        if !self.lossless {
+            return packetizer.next(out, tx);
+        }
+        if let Some(group) = self.parity.first_mut()
+            && group.is_complete()
+        {
+            packetizer.write_parity(group, tx)?;
+            group.clear();
+            self.stats.tx_parity += 1;
+            return Ok(true);
+        }
+        let start = tx.len();
+        if !packetizer.next(out, tx)? {
+            return Ok(false);
+        }
+        let message = tx.payload().get(start..).unwrap_or_default();
+        if let Ok(Message::Media(packet)) = Message::parse(message) {
+            if let Some(resend) = &mut self.resend {
+                resend.keep(&packet, message);
+            }
+            if let Some(group) = self.parity.first_mut() {
+                group.add(&packet);
+            }
+        }
+        Ok(true)
     }
 
     fn answer(&mut self, request: Option<StatsBlock>) {
@@ -199,89 +388,55 @@ impl<'m> Link<'m> {
             self.stats.tx_stats_reply += 1;
             return Ok(true);
         }
-        if self.ack_due {
-            self.ordinal = self.ordinal.wrapping_add(1);
-            let ack = AckOut {
-                seq: self.seq(),
-                from: self.acknowledged,
-                highest: self.highest,
-                ioctl: self.received.edge(),
-                ordinal: self.ordinal,
-                clock: now.as_millis() as u32,
-            };
-            ack.write(&[], tx)?;
-            self.acknowledged = self.highest;
-            self.ack_due = false;
-            self.stats.tx_ack += 1;
+        if self.stats_at.is_some_and(|at| at <= now) {
+            let clock = now.as_millis() as u16;
+            let timeout_ms = retry_ms(self.rtt_ms) as u16;
+            let seq = self.seq();
+            tx.append(stats_request(seq, clock, timeout_ms, self.highest).as_bytes())?;
+            self.stats_at = Some(now + STATS_INTERVAL);
+            self.stats.tx_stats_request += 1;
             return Ok(true);
         }
-        Ok(false)
+        if self.write_ack(now, tx)? {
+            return Ok(true);
+        }
+        let Some(resend) = &mut self.resend else {
+            return Ok(false);
+        };
+        let resent = resend.write(now, tx)?;
+        self.stats.tx_resent += u32::from(resent);
+        Ok(resent)
     }
-}
 
-fn stats_reply(clock: u16, count: u16) -> StatsReplyBody {
-    StatsReplyBody {
-        kind: U16::new(kind::STATS_REPLY),
-        version: U16::new(VERSION),
-        zero: U32::ZERO,
-        clock: U16::new(clock),
-        count: U16::new(count),
-        count_2: U16::new(count),
-        zero_2: [0; 6],
-    }
-}
-
-/// An ACK to be sent; fields as in [`crate::Ack`].
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AckOut {
-    pub(crate) seq: u16,
-    pub(crate) from: u16,
-    pub(crate) highest: u16,
-    pub(crate) ioctl: u16,
-    pub(crate) ordinal: u16,
-    /// Milliseconds.
-    pub(crate) clock: u32,
-}
-
-impl AckOut {
-    /// Writes the ACK, asking for the counters `missing` again. A list of one is not understood by cameras, so its
-    /// entry is written twice.
-    pub(crate) fn write(&self, missing: &[u16], tx: &mut TxBuf<'_>) -> Result<(), Full> {
-        let twice;
-        let missing = match missing {
-            [one] => {
-                twice = [*one; 2];
-                &twice
+    /// Writes an ACK when one is due, or packets are to be asked for.
+    fn write_ack(&mut self, now: Instant, tx: &mut TxBuf<'_>) -> Result<bool, Full> {
+        let mut missing = heapless::Vec::new();
+        let mut from = self.acknowledged;
+        if let Some(repair) = &mut self.repair
+            && (self.ack_due || repair.is_due(now))
+        {
+            repair.requests(now, self.rtt_ms, &mut missing, &mut self.stats);
+            if !missing.is_empty() {
+                from = repair.edge();
             }
-            other => other,
+        }
+        if !self.ack_due && missing.is_empty() {
+            return Ok(false);
+        }
+        self.ordinal = self.ordinal.wrapping_add(1);
+        let ack = AckOut {
+            seq: self.seq(),
+            from,
+            highest: self.highest,
+            ioctl: self.received.edge(),
+            ordinal: self.ordinal,
+            clock: now.as_millis() as u32,
         };
-        let n = u16::try_from(missing.len()).map_err(|_| Full)?;
-        let clock_len = if missing.is_empty() { 4 } else { 2 };
-        if tx.room() < size_of::<AckHead>() + clock_len + 2 * missing.len() {
-            return Err(Full);
-        }
-        let head = AckHead {
-            kind: U16::new(kind::ACK),
-            version: U16::new(VERSION),
-            seq: U16::new(self.seq),
-            zero: U16::ZERO,
-            from: U16::new(self.from),
-            highest: U16::new(self.highest),
-            ioctl: U16::new(self.ioctl),
-            missing: U16::new(n),
-            zero_2: U16::ZERO,
-            ordinal: U16::new(self.ordinal),
-        };
-        tx.append(head.as_bytes())?;
-        if missing.is_empty() {
-            // The high half comes first.
-            return tx.append(&self.clock.rotate_left(16).to_le_bytes());
-        }
-        tx.append(&(self.clock as u16).to_le_bytes())?;
-        for counter in missing {
-            tx.append(&counter.wrapping_sub(self.from).to_le_bytes())?;
-        }
-        Ok(())
+        ack.write(&missing, tx)?;
+        self.acknowledged = self.highest;
+        self.ack_due = false;
+        self.stats.tx_ack += 1;
+        Ok(true)
     }
 }
 
@@ -289,71 +444,6 @@ impl AckOut {
 mod tests {
     use super::*;
     use crate::testing::{bytes_of, vectors};
-
-    #[test]
-    fn acks_match_the_vectors() {
-        let derived = &vectors()["derived_av"];
-        let cases: [(&str, AckOut, &[u16]); 3] = [
-            ("ack_idle", ack(3, 0xffff, 0xffff, 0, 1, 0x0001_1234), &[]),
-            ("ack_stream", ack(7, 0x102, 0x110, 2, 5, 0x0001_2345), &[]),
-            (
-                "ack_missing_2",
-                ack(8, 0x110, 0x120, 2, 6, 0x0001_2400),
-                &[0x112, 0x118],
-            ),
-        ];
-        for (name, ack, missing) in cases {
-            let mut memory = [0; 64];
-            let mut tx = TxBuf::new(&mut memory);
-            ack.write(missing, &mut tx).unwrap();
-            let written = tx.finish();
-            assert_eq!(hex::encode(&*written), derived[name].as_str().unwrap());
-            let Ok(Message::Ack(read)) = Message::parse(written) else {
-                panic!()
-            };
-            assert_eq!(
-                (read.seq, read.from, read.highest),
-                (ack.seq, ack.from, ack.highest)
-            );
-            assert_eq!((read.ioctl, read.ordinal), (ack.ioctl, ack.ordinal));
-            assert_eq!(read.missing().collect::<Vec<_>>(), missing);
-        }
-    }
-
-    fn ack(seq: u16, from: u16, highest: u16, ioctl: u16, ordinal: u16, clock: u32) -> AckOut {
-        AckOut {
-            seq,
-            from,
-            highest,
-            ioctl,
-            ordinal,
-            clock,
-        }
-    }
-
-    #[test]
-    fn a_single_missing_counter_is_asked_for_twice() {
-        let mut memory = [0; 64];
-        let mut tx = TxBuf::new(&mut memory);
-        ack(0, 0xfff0, 5, 0, 1, 0).write(&[3], &mut tx).unwrap();
-        let Ok(Message::Ack(read)) = Message::parse(tx.payload()) else {
-            panic!()
-        };
-        assert_eq!(read.missing().collect::<Vec<_>>(), [3, 3]);
-    }
-
-    #[test]
-    fn statistics_reply_matches_the_vector() {
-        let vectors = vectors();
-        let expected = bytes_of(&vectors["derived_av"]["stats_reply_for_clock_0x510b"]);
-        let mut reply = stats_reply(0x510b, 3);
-        reply.version = U16::new(0x000b); // the vector is of the older version
-        assert_eq!(reply.as_bytes(), expected);
-        assert_eq!(
-            Message::parse(&expected),
-            Ok(Message::StatsReply { clock: 0x510b })
-        );
-    }
 
     #[test]
     fn captured_statistics_request_is_echoed() {
@@ -367,7 +457,7 @@ mod tests {
         let request = bytes_of(&case["rx"]);
         let mut link = Link::new(&mut []);
         let message = link.parse(&request).unwrap();
-        assert!(link.handle(message).is_none());
+        assert!(link.handle(Instant::ZERO, message).is_none());
         let mut memory = [0; 64];
         let mut tx = TxBuf::new(&mut memory);
         assert_eq!(link.poll_transmit(Instant::ZERO, &mut tx), Ok(true));

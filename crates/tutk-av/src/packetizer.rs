@@ -6,11 +6,15 @@ use tutk_core::{Full, TxBuf};
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U16, U32};
 
-use crate::wire::{FLAG_LAST, FRAGMENT, Inner, Outer, VERSION};
+use crate::parity::ParityGroup;
+use crate::wire::{FLAG_LAST, FRAGMENT, FecBlock, Inner, Outer, VERSION, WRAPPED};
 use crate::{FrameInfo, Stream};
 
 /// Flag bit that cameras set on the last of several packets; its meaning is not known.
 const FLAG_MULTIPLE: u8 = 0x04;
+
+/// Data packets in a FEC group.
+const GROUP_SIZE: u8 = 20;
 
 /// A frame to be sent.
 #[derive(Debug, Clone, Copy)]
@@ -55,9 +59,18 @@ struct Numbers {
     last: u32,
 }
 
-/// Cuts the frames of both streams into packets of at most 28 + 1024 + 40 bytes, counted together.
+/// Where in its FEC group the next packet belongs.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    group: u16,
+    index: u8,
+}
+
+/// Cuts the frames of both streams into packets of at most 28 + 1024 + 40 bytes, counted together; 8 bytes more in
+/// lossless mode.
 ///
-/// Frame numbers begin at 1, sequence numbers and media counters at 0 and 1, as cameras do.
+/// Frame numbers begin at 1, sequence numbers and media counters at 0 and 1, as cameras do. In lossless mode counters
+/// begin at 0: in the one capture the counter is group × 20 + index.
 #[derive(Debug, Clone)]
 pub struct Packetizer {
     seq: u16,
@@ -65,6 +78,8 @@ pub struct Packetizer {
     video: Numbers,
     audio: Numbers,
     mac: [u8; 12],
+    /// Lossless mode.
+    place: Option<Place>,
 }
 
 impl Default for Packetizer {
@@ -87,6 +102,20 @@ impl Packetizer {
             video: Numbers { last: 0 },
             audio: Numbers { last: 0 },
             mac,
+            place: None,
+        }
+    }
+
+    /// Switches the FEC wrapper of lossless mode on or off; [`Responder::write_media`](crate::Responder::write_media)
+    /// does so by itself.
+    pub fn set_lossless(&mut self, on: bool) {
+        if on && self.place.is_none() {
+            self.place = Some(Place::default());
+            if self.seq == 0 {
+                self.counter = 0;
+            }
+        } else if !on {
+            self.place = None;
         }
     }
 
@@ -139,8 +168,10 @@ impl Packetizer {
             (Stream::Video, true) => 5,
             (Stream::Video, false) => 7,
         };
+        let fec = self.place.map(|place| fec_block(place.group, place.index));
+        let fec = fec.as_ref().map_or(&[][..], |block| block.as_bytes());
         let outer = Outer {
-            kind,
+            kind: if self.place.is_some() { WRAPPED } else { kind },
             flags: match (last, out.total) {
                 (false, _) => 0,
                 (true, 1) => FLAG_LAST,
@@ -162,15 +193,68 @@ impl Packetizer {
             previous: U32::new(out.previous),
             current: U32::new(out.info.number),
         };
-        if tx.room() < size_of::<Outer>() + size_of::<Inner>() + usize::from(len) {
+        if tx.room() < size_of::<Outer>() + fec.len() + size_of::<Inner>() + usize::from(len) {
             return Err(Full);
         }
-        for bytes in [outer.as_bytes(), inner.as_bytes(), part, info] {
+        for bytes in [outer.as_bytes(), fec, inner.as_bytes(), part, info] {
             tx.append(bytes)?;
         }
         self.seq = self.seq.wrapping_add(1);
         self.counter = self.counter.wrapping_add(1);
         out.index += 1;
+        if let Some(place) = &mut self.place {
+            place.index += 1;
+            if place.index == GROUP_SIZE {
+                place.index = 0;
+                place.group = place.group.wrapping_add(1);
+            }
+        }
         Ok(true)
+    }
+
+    /// Writes the parity packet of a complete group. It has no counter of its own and bears the last one.
+    pub(crate) fn write_parity(
+        &mut self,
+        group: &ParityGroup,
+        tx: &mut TxBuf<'_>,
+    ) -> Result<(), Full> {
+        let (place, parity) = group.parity();
+        let outer = Outer {
+            kind: WRAPPED,
+            flags: 0,
+            version: U16::new(VERSION),
+            seq: U16::new(self.seq),
+            extra: U16::ZERO,
+        };
+        let fec = fec_block(place.group, place.index);
+        let inner = Inner {
+            kind: WRAPPED,
+            sub: 0,
+            counter: U16::new(self.counter.wrapping_sub(1)),
+            total: U16::new(1),
+            index_or_info_len: U16::ZERO,
+            payload_len: U16::new(parity.len() as u16),
+            zero: U16::ZERO,
+            previous: U32::ZERO,
+            current: U32::ZERO,
+        };
+        let heads = size_of::<Outer>() + size_of::<FecBlock>() + size_of::<Inner>();
+        if tx.room() < heads + parity.len() {
+            return Err(Full);
+        }
+        for bytes in [outer.as_bytes(), fec.as_bytes(), inner.as_bytes(), parity] {
+            tx.append(bytes)?;
+        }
+        self.seq = self.seq.wrapping_add(1);
+        Ok(())
+    }
+}
+
+fn fec_block(group: u16, index: u8) -> FecBlock {
+    FecBlock {
+        group: U16::new(group),
+        index,
+        size: GROUP_SIZE,
+        parity: U32::new(1),
     }
 }

@@ -4,7 +4,9 @@
 //!            login 2 (or login 1 and 50 ms of silence)
 //! Listening ──────────────────────────────────────────► Connected
 //!                       0x2100 goes out                     │ login again: 0x2100 again
-//!                                                           └ IOCTRL: ACK; statistics request: reply
+//!                                                           │ IOCTRL: ACK; statistics request: reply
+//!                                                           └ lossless mode: a statistics request every 200 ms;
+//!                                                             once echoed, what an ACK lists as missing goes out again
 //! ```
 //! Cameras answer the second packet of the pair. The grace period answers peers that send only one, or whose second one
 //! was lost. Source: `docs/protocol.md` §2.7, §2.10, §2.15.
@@ -17,7 +19,8 @@ use tutk_core::{Cx, Datagram, Full, Instant, Layer, Secret, TxBuf};
 use crate::link::Link;
 use crate::login::write_reply;
 use crate::message::{Login, Message};
-use crate::{Error, Event, Ioctl, IoctlTicket, LinkStats};
+use crate::resend::Resend;
+use crate::{Error, Event, Ioctl, IoctlTicket, LinkStats, Outgoing, Packetizer, ParityGroup};
 
 /// How long the second login packet may take before the first is answered.
 const GRACE: Duration = Duration::from_millis(50);
@@ -66,6 +69,8 @@ pub struct Responder<'m> {
     state: State,
     two_way: bool,
     allow_resend: bool,
+    /// The peer asked for lossless mode and gets it.
+    resend: bool,
     password: Option<(Secret<[u8; PASSWORD_MAX]>, u8)>,
     answer: Option<Answer>,
     /// When the answer goes out; at once when `None`.
@@ -88,6 +93,7 @@ impl<'m> Responder<'m> {
             state: State::Listening,
             two_way: config.two_way,
             allow_resend: config.resend,
+            resend: false,
             password,
             answer: None,
             answer_at: None,
@@ -102,7 +108,45 @@ impl<'m> Responder<'m> {
         self.answer = None;
         self.answer_at = None;
         self.answered = false;
+        self.resend = false;
         self.link.reset();
+    }
+
+    /// Lends memory for copies of the media packets sent last, [`RESEND_SLOT`](crate::RESEND_SLOT) bytes each, so that
+    /// lossless mode can send them again: those of half a second or more. Without, it only changes the form of the
+    /// packets.
+    pub fn lend_resend(&mut self, memory: &'m mut [u8]) {
+        self.link.lend_resend(Resend::new(memory));
+    }
+
+    /// Lends memory for one FEC group, so that lossless mode sends a parity packet after every 20 media packets.
+    /// What parity packets of cameras hold is inferred (`docs/protocol.md` §2.8).
+    pub fn lend_parity(&mut self, group: &'m mut ParityGroup) {
+        self.link.lend_parity(core::slice::from_mut(group));
+    }
+
+    /// Whether lossless mode was asked for and granted, and the login answered.
+    pub fn is_lossless(&self) -> bool {
+        self.link.is_lossless()
+    }
+
+    /// Smoothed round trip, milliseconds; known in lossless mode only.
+    pub fn rtt_ms(&self) -> Option<u16> {
+        self.link.rtt_ms()
+    }
+
+    /// Writes the next packet of a frame into `tx` like [`Packetizer::next`], in the form that the login settled. In
+    /// lossless mode it keeps a copy of it, and [`poll_transmit`](Layer::poll_transmit) sends that again on request.
+    ///
+    /// # Errors
+    /// [`Full`], with nothing written: lend at least 1100 bytes beside the room of the outer layers, and try again.
+    pub fn write_media(
+        &mut self,
+        packetizer: &mut Packetizer,
+        out: &mut Outgoing<'_>,
+        tx: &mut TxBuf<'_>,
+    ) -> Result<bool, Full> {
+        self.link.write_media(packetizer, out, tx)
     }
 
     /// Whether a valid login has come and been answered.
@@ -161,8 +205,9 @@ impl<'m> Responder<'m> {
             return None;
         }
         self.state = State::Connected;
+        self.resend = self.allow_resend && login.resend;
         Some(Event::LoggedIn {
-            resend: self.allow_resend && login.resend,
+            resend: self.resend,
             two_way: self.two_way,
         })
     }
@@ -185,7 +230,7 @@ impl Layer for Responder<'_> {
         let bytes: &'p [u8] = input.take_all();
         Ok(match self.link.parse(bytes) {
             Some(Message::Login(login)) => self.handle_login(cx.now, &login),
-            Some(message) if self.state == State::Connected => self.link.handle(message),
+            Some(message) if self.state == State::Connected => self.link.handle(cx.now, message),
             Some(_) => {
                 self.link.stats.rx_unexpected += 1;
                 None
@@ -208,6 +253,9 @@ impl Layer for Responder<'_> {
             self.answer = None;
             self.answered = true;
             self.link.stats.tx_login += 1;
+            if self.resend && !self.link.is_lossless() {
+                self.link.start_lossless(cx.now);
+            }
             return Ok(true);
         }
         Ok(self.link.poll_transmit(cx.now, tx)?)

@@ -139,6 +139,19 @@ layout! {
 }
 
 layout! {
+    /// Statistics request as a message of its own (§2.6).
+    StatsRequestBody[16] {
+        kind @ 0: U16,
+        version @ 2: U16,
+        seq @ 4: U16,
+        zero @ 6: U16,
+        clock @ 8: U16,
+        timeout_ms @ 10: U16,
+        highest @ 12: U32,
+    }
+}
+
+layout! {
     /// Statistics reply (§2.6).
     StatsReplyBody[20] {
         kind @ 0: U16,
@@ -169,4 +182,9 @@ layout! {
 layout! {
     /// What a FRAMEINFO of 40 bytes adds (§2.8).
     InfoTail[24] { length @ 0: U32, number @ 4: U32, mac @ 8: [u8; 12], token @ 20: U32 }
+}
+
+layout! {
+    /// In front of each copy kept for sending again; not on the wire.
+    SlotHead[8] { counter @ 0: U16, len @ 2: U16, flags @ 4: u8, zero @ 5: u8, copied_at @ 6: U16 }
 }

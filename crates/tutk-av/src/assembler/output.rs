@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::{FrameInfo, Stream};
+use crate::{FrameInfo, RepairConfig, Stream};
 
 /// How an [`Assembler`](crate::Assembler) treats loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,16 @@ impl AssemblerConfig {
     pub const VIDEO: Self = Self {
         reorder: Duration::from_millis(200),
         gate: true,
+    };
+    /// 600 ms, gated: as long as [`RepairConfig::DEFAULT`](crate::RepairConfig::DEFAULT) repairs.
+    pub const VIDEO_LOSSLESS: Self = Self {
+        reorder: RepairConfig::DEFAULT.deadline,
+        gate: true,
+    };
+    /// 600 ms, not gated.
+    pub const AUDIO_LOSSLESS: Self = Self {
+        reorder: RepairConfig::DEFAULT.deadline,
+        gate: false,
     };
     /// 200 ms, not gated.
     pub const AUDIO: Self = Self {

@@ -2,6 +2,8 @@
 
 mod assembler;
 mod common;
+mod lossless;
+mod lossy;
 mod pair;
 mod reassembly;
 mod vectors;

@@ -21,7 +21,7 @@ The exit code names the cause of a failure: docs/exit-codes.md.";
 #[derive(Debug, Parser)]
 #[command(name = "wyze", version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
-    /// Log what the layers drop and decide (-v) or every packet (-vv); never a secret. RUST_LOG overrides it
+    /// Log what the layers drop and decide (-v), and all else they have to say (-vv); never a secret. RUST_LOG overrides it
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     #[command(subcommand)]

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use log::LevelFilter;
 
-/// `-v` shows what the layers drop and decide, `-vv` every packet; `RUST_LOG` overrides both.
+/// `-v` shows what the layers drop and decide, `-vv` all else; `RUST_LOG` overrides both.
 pub(crate) fn init(verbose: u8) {
     let level = match verbose {
         0 => LevelFilter::Warn,

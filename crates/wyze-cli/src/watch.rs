@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use wyze_std::session::kauth::command::Media;
+use wyze_std::session::kauth::command::{ControlChannel, Media, Request as _};
 use wyze_std::session::kauth::models::{self, Quality, ResolutionRequest};
 use wyze_std::session::{Cause, ClientConfig, Dropped, Event, Frame, RequestError, Stream};
 use wyze_std::{CameraUrl, Connection, Memory, Status};
@@ -158,7 +158,7 @@ impl Watch<'_> {
                 return outcome;
             }
             if let Status::Closed(cause) = status {
-                return Ok(End::Closed(cause));
+                return Ok(End::Closed(self.explain(cause)));
             }
             if stop.load(Ordering::Relaxed) {
                 return Ok(End::Interrupted);
@@ -169,6 +169,15 @@ impl Watch<'_> {
             }
             self.check_deadlines(now)?;
             self.ask(connection, now);
+        }
+    }
+
+    /// A camera that hangs up in the middle of the handshake has waited in vain for a Finished that decrypts: its limit
+    /// may be shorter than ours.
+    fn explain(&self, cause: Cause) -> Cause {
+        match cause {
+            Cause::Peer | Cause::Lost if self.reached == Reached::Session => Cause::WrongKey,
+            other => other,
         }
     }
 
@@ -192,9 +201,12 @@ impl Watch<'_> {
                 );
                 self.viewer.dropped(at, stream, &frame);
             }
-            Event::NoReply { code, .. } => {
-                log::warn!("the camera did not answer {code:?}; it may not know this command");
+            Event::NoReply { code, .. } if code == ControlChannel::CODE => {
+                log::debug!("the camera did not answer when it was asked for media again");
             }
+            Event::NoReply { .. } => log::warn!(
+                "the camera did not answer the request for this quality; it goes on with its own"
+            ),
             _ => {}
         }
     }

@@ -54,6 +54,9 @@ pub struct CameraConfig<'a> {
     pub accept: bool,
     /// Whether it offers a return audio channel at login.
     pub two_way: bool,
+    /// Whether it grants lossless mode to viewers that ask for it; what it can send again lies in
+    /// [`Storage::resend`].
+    pub resend: bool,
     /// What K10003 tells about it.
     pub info: CameraDescription<'a>,
 }
@@ -76,6 +79,7 @@ impl<'a> CameraConfig<'a> {
             },
             accept: true,
             two_way: false,
+            resend: true,
             info: CameraDescription::new("HL_CAM3P", "4.58.11.8391", mac),
         }
     }
@@ -202,8 +206,11 @@ impl<'m> Camera<'m> {
         };
         let responder = ResponderConfig {
             two_way: config.two_way,
+            resend: config.resend,
             ..ResponderConfig::default()
         };
+        let mut av = Responder::new(&responder, storage.control, cx);
+        av.lend_resend(storage.resend);
         let challenger = ChallengerConfig {
             enr: config.enr,
             status: config.status,
@@ -213,7 +220,7 @@ impl<'m> Camera<'m> {
             stack: Stack::new(
                 tutk_iotc::Device::new(&device, cx),
                 tutk_dtls::Server::new(&dtls, storage.handshake, cx),
-                Responder::new(&responder, storage.control, cx),
+                av,
             ),
             challenger: Challenger::new(&challenger),
             reply: None,
@@ -522,8 +529,9 @@ impl<'m> Camera<'m> {
     ) -> Result<bool, Cause> {
         self.stack.reserve(tx)?;
         if !self
-            .packetizer
-            .next(frame, tx)
+            .stack
+            .av
+            .write_media(&mut self.packetizer, frame, tx)
             .map_err(|_| Cause::BufferTooSmall)?
         {
             return Ok(false);

@@ -7,7 +7,7 @@
 //!                  close_notify, 3 × 0x0417 ─► Event::Closed(cause)
 //! ```
 
-use tutk_av::{AssemblerConfig, Initiator, LoginConfig, Stream};
+use tutk_av::{AssemblerConfig, Initiator, LoginConfig, RepairConfig, Stream};
 use tutk_core::wire::Writer;
 use tutk_core::{Cx, Datagram, Instant, TxBuf};
 use tutk_dtls::{ClientConfig as DtlsConfig, Psk};
@@ -86,10 +86,13 @@ impl<'m> Client<'m> {
                 wyze_kauth::PSK_IDENTITY,
             )
         };
+        let repair = storage
+            .repair
+            .filter(|_| config.resend && !storage.video.is_empty());
         let login = LoginConfig {
             user: b"admin",
             password: enr.as_bytes(),
-            resend: false,
+            resend: repair.is_some(),
         };
         let auth = AuthenticatorConfig {
             enr: config.enr,
@@ -101,14 +104,22 @@ impl<'m> Client<'m> {
             command: config.command,
         };
         let assembly = |gate| AssemblerConfig {
-            reorder: config.reorder,
+            reorder: if login.resend {
+                AssemblerConfig::VIDEO_LOSSLESS.reorder
+            } else {
+                config.reorder
+            },
             gate,
         };
+        let mut av = Initiator::new(&login, storage.control, cx);
+        if let Some(memory) = repair {
+            av.lend_repair(memory, RepairConfig::DEFAULT);
+        }
         Self {
             stack: Stack::new(
                 tutk_iotc::Client::new(&iotc, cx),
                 tutk_dtls::Client::new(&dtls, storage.handshake, cx),
-                Initiator::new(&login, storage.control, cx),
+                av,
             ),
             access: Access::LoggingIn,
             protocol: 0,
@@ -300,6 +311,11 @@ impl<'m> Client<'m> {
     /// ([`supported`](wyze_kauth::support::supported)); 0 until it has sent a K-command.
     pub fn protocol(&self) -> u8 {
         self.protocol
+    }
+
+    /// Whether the camera sends again what is lost.
+    pub fn is_lossless(&self) -> bool {
+        self.stack.av.is_lossless()
     }
 
     /// Counters of every layer.

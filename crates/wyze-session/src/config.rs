@@ -33,13 +33,17 @@ pub struct ClientConfig<'a> {
     pub hello: Hello,
     /// Which K-command answers the challenge.
     pub command: ResponseCommand,
-    /// How long a complete frame waits for an earlier one that is still incomplete.
+    /// How long a complete frame waits for an earlier one that is still incomplete, without lossless mode.
     pub reorder: Duration,
+    /// Whether to ask for lossless mode: the camera sends again what was lost, and a frame waits up to 600 ms for that.
+    /// It takes [`Storage::repair`](crate::Storage::repair) and whole frames, not chunks; without them it is not asked
+    /// for. Outdoor cameras behind a base station refuse it.
+    pub resend: bool,
 }
 
 impl<'a> ClientConfig<'a> {
     /// Searches for a camera at `targets` with everything else as most cameras want it: both framings, both suites,
-    /// video and audio on, 200 ms for reordering.
+    /// video and audio on, 200 ms for reordering, lossless mode where there is memory for it.
     pub fn new(uid: Uid, enr: &'a Enr, mac: &'a Mac, targets: &'a [SocketAddr]) -> Self {
         Self {
             uid,
@@ -54,6 +58,7 @@ impl<'a> ClientConfig<'a> {
             hello: Hello::AudioCodecs,
             command: ResponseCommand::K10002,
             reorder: Duration::from_millis(200),
+            resend: true,
         }
     }
 

@@ -93,7 +93,7 @@ pub use client::Client;
 pub use config::ClientConfig;
 pub use control::{LIMIT, MAX_REQUEST_LEN, MAX_REQUESTS, REPEAT, RequestError, RequestId};
 pub use event::{Cause, Event, Phase};
-pub use memory::{Memory, Storage};
+pub use memory::{Memory, RESEND_SLOT, RepairMemory, Storage};
 pub use transmit::{Stats, Transmit};
 
 pub use tutk_av::{

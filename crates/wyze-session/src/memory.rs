@@ -1,5 +1,7 @@
 //! The caller's memory.
 
+pub use tutk_av::{RESEND_SLOT, RepairMemory};
+
 /// Memory of one session, bundled so that it can be a `static`.
 ///
 /// | part | holds | 0 means |
@@ -48,6 +50,8 @@ impl<const VIDEO: usize, const AUDIO: usize, const HANDSHAKE: usize, const CONTR
             audio: &mut self.audio,
             handshake: &mut self.handshake,
             control: &mut self.control,
+            repair: None,
+            resend: &mut [],
         }
     }
 }
@@ -60,7 +64,8 @@ impl<const VIDEO: usize, const AUDIO: usize, const HANDSHAKE: usize, const CONTR
     }
 }
 
-/// The memory of one session as slices of any size; [`Memory`] documents what each is for.
+/// The memory of one session as slices of any size; [`Memory`] documents the first four. What lossless mode takes is not
+/// part of [`Memory`]: set it in what [`Memory::split`] answers.
 #[derive(Debug, Default)]
 pub struct Storage<'m> {
     /// Video frames in flight, bytes. Empty: chunk mode.
@@ -71,4 +76,9 @@ pub struct Storage<'m> {
     pub handshake: &'m mut [u8],
     /// One IOCTRL in fragments, bytes.
     pub control: &'m mut [u8],
+    /// A client in lossless mode: which packets are missing. Without it lossless mode is not asked for.
+    pub repair: Option<&'m mut RepairMemory>,
+    /// A camera in lossless mode: copies of what was sent, [`RESEND_SLOT`] bytes a packet; 512 packets cover 600 ms of
+    /// 4 Mbit/s. Empty: nothing is sent twice.
+    pub resend: &'m mut [u8],
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use wyze_session::{Cause, Client, ClientConfig, Datagram, Event, Storage};
+use wyze_session::{Cause, Client, ClientConfig, Datagram, Event, RepairMemory, Storage};
 
 use crate::{CameraUrl, Clock, bind, targets};
 
@@ -14,13 +14,14 @@ const MAX_DATAGRAM: usize = 2048;
 const MAX_TRANSMIT: usize = 1500;
 
 /// Memory of a [`Connection`] on a machine that has plenty: a megabyte for video frames in flight (key frames up to
-/// about 700 KB), 64 KiB for audio. The system commits a page only when a frame reaches it.
+/// about 700 KB), 64 KiB for audio, and what lossless mode takes. The system commits a page only when a frame reaches it.
 #[derive(Debug)]
 pub struct Memory {
     video: Vec<u8>,
     audio: Vec<u8>,
     handshake: [u8; 512],
     control: [u8; 2048],
+    repair: RepairMemory,
 }
 
 impl Memory {
@@ -31,6 +32,7 @@ impl Memory {
             audio: vec![0; audio],
             handshake: [0; 512],
             control: [0; 2048],
+            repair: RepairMemory::new(),
         }
     }
 
@@ -40,6 +42,8 @@ impl Memory {
             audio: &mut self.audio,
             handshake: &mut self.handshake,
             control: &mut self.control,
+            repair: Some(&mut self.repair),
+            resend: &mut [],
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wyze_session::{
     AudioFormat, Camera, CameraConfig, CameraEvent, CameraState, Cause, Codec, Datagram, FrameInfo,
-    Instant, Memory, OutFrame, Outgoing, Stream,
+    Instant, Memory, OutFrame, Outgoing, RESEND_SLOT, Storage, Stream,
 };
 
 use crate::Clock;
@@ -17,6 +17,8 @@ use crate::connection::{receive, send};
 const BURST: usize = 16;
 /// That moment.
 const BURST_GAP: Duration = Duration::from_millis(1);
+/// Packets kept for viewers in lossless mode: 600 ms of 6 Mbit/s.
+const RESEND_PACKETS: usize = 512;
 /// The longest sleep: how soon `stop` is noticed.
 const MAX_WAIT: Duration = Duration::from_millis(50);
 
@@ -141,19 +143,25 @@ pub fn serve<S: Source>(
     mut report: impl FnMut(Report<'_>),
 ) -> io::Result<Totals> {
     let mut clock = Clock::new();
-    let mut memory: Vec<Memory<0, 0>> = Vec::new();
-    memory.resize_with(options.slots + 1, Memory::new);
+    let mut memory: Vec<(Memory<0, 0>, Vec<u8>)> = Vec::new();
+    memory.resize_with(options.slots + 1, || {
+        (Memory::new(), vec![0; RESEND_PACKETS * RESEND_SLOT])
+    });
     let mut slots: Vec<Slot<'_, '_>> = memory
         .iter_mut()
         .enumerate()
-        .map(|(i, memory)| {
+        .map(|(i, (memory, resend))| {
             // The last one only answers searches while all the others are taken.
             let config = CameraConfig {
                 accept: i < options.slots && options.camera.accept,
                 ..options.camera
             };
+            let storage = Storage {
+                resend,
+                ..memory.split()
+            };
             Slot {
-                camera: Camera::new(&config, memory.split(), &mut clock.cx()),
+                camera: Camera::new(&config, storage, &mut clock.cx()),
                 playback: Playback::default(),
             }
         })

@@ -6,10 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 use url::Url;
-use wyze_session::{
-    ClientConfig, Enr, Hello, LAN_PORT, Mac, Uid,
-    kauth::models::{self, Model},
-};
+use wyze_session::{ClientConfig, Enr, Hello, LAN_PORT, Mac, Uid, kauth::models};
 
 /// `wyze://HOST[:PORT]?uid=…&enr=…&mac=…[&model=…][&subtype=…][&dtls=…]`.
 ///
@@ -138,13 +135,11 @@ impl CameraUrl {
     pub fn config(&self) -> ClientConfig<'_> {
         let mut config = ClientConfig::new(self.uid, &self.enr, &self.mac, &[]);
         config.parent = self.parent.as_ref().map(|(enr, mac)| (enr, mac));
-        if self
-            .model
-            .as_deref()
-            .and_then(models::lookup)
-            .is_some_and(Model::wants_wake_up)
-        {
-            config.hello = Hello::WakeUp;
+        if let Some(model) = self.model.as_deref().and_then(models::lookup) {
+            config.resend = model.resend;
+            if model.wants_wake_up() {
+                config.hello = Hello::WakeUp;
+            }
         }
         config
     }

@@ -31,7 +31,7 @@ is free again. Exit codes name the cause: docs/exit-codes.md.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ProbeArgs {
-    /// wyze://HOST[:PORT]?uid=UID&enr=ENR&mac=MAC[&model=MODEL]
+    #[arg(help = "wyze://HOST[:PORT]?uid=UID&enr=ENR&mac=MAC[&model=MODEL]")]
     url: String,
     /// Give up after this long
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]

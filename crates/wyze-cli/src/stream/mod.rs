@@ -36,7 +36,7 @@ file remains. Exit codes name the cause: docs/exit-codes.md.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StreamArgs {
-    /// wyze://HOST[:PORT]?uid=UID&enr=ENR&mac=MAC[&model=MODEL][&subtype=QUALITY]
+    #[arg(help = "wyze://HOST[:PORT]?uid=UID&enr=ENR&mac=MAC[&model=MODEL][&subtype=QUALITY]")]
     url: String,
     /// Where to write; `-` is standard output [default: camera.mp4, or camera.FORMAT]
     #[arg(short, long, value_name = "FILE")]

@@ -173,10 +173,10 @@ pub(crate) fn signal(child: &Child, name: &str) {
     assert!(status.success());
 }
 
-/// Waits until the file holds something.
+/// Waits until the file holds a second of the clip.
 pub(crate) fn wait_for_bytes(path: &Path) {
     let deadline = Instant::now() + LIMIT;
-    while std::fs::metadata(path).map_or(0, |m| m.len()) == 0 {
+    while std::fs::metadata(path).map_or(0, |m| m.len()) < 30_000 {
         assert!(
             Instant::now() < deadline,
             "nothing was written to {}",

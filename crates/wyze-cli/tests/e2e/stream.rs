@@ -123,7 +123,7 @@ fn the_quality_is_asked_for() {
         "sd",
     ]);
     assert_succeeds(&output);
-    camera.wait_for("asks for a resolution");
+    camera.wait_for("command K10056");
 }
 
 #[test]

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 use tutk_testkit::pump::Node;
 use wyze_session::{
     AudioFormat, Camera, CameraConfig, CameraEvent, Cause, Client, ClientConfig, Codec, Cx,
-    Datagram, Enr, Event, FrameInfo, Instant, Mac, OutFrame, Phase, Storage, Stream, Transmit, Uid,
+    Datagram, Enr, Event, FrameInfo, Instant, Mac, OutFrame, Phase, RESEND_SLOT, RepairMemory,
+    Storage, Stream, Transmit, Uid,
 };
 
 pub(crate) const APP: &str = "192.0.2.1:50000";
@@ -41,6 +42,8 @@ pub(crate) struct Room {
     audio: Vec<u8>,
     handshake: [u8; 512],
     control: [u8; 2048],
+    repair: RepairMemory,
+    resend: Vec<u8>,
 }
 
 impl Room {
@@ -50,6 +53,8 @@ impl Room {
             audio: vec![0; audio],
             handshake: [0; 512],
             control: [0; 2048],
+            repair: RepairMemory::new(),
+            resend: vec![0; 512 * RESEND_SLOT],
         }
     }
 
@@ -59,6 +64,8 @@ impl Room {
             audio: &mut self.audio,
             handshake: &mut self.handshake,
             control: &mut self.control,
+            repair: Some(&mut self.repair),
+            resend: &mut self.resend,
         }
     }
 }

@@ -31,6 +31,7 @@ struct Setup {
     enr: &'static str,
     client_enr: &'static str,
     accept: bool,
+    resend: bool,
     frames: usize,
 }
 
@@ -47,6 +48,7 @@ impl Default for Setup {
             enr: "sim-enr-16byte!!",
             client_enr: "sim-enr-16byte!!",
             accept: true,
+            resend: false,
             frames: 40,
         }
     }
@@ -58,7 +60,10 @@ fn watch(seed: u64, setup: Setup) -> Outcome {
     let (camera_enr, client_enr, mac) = (enr(setup.enr), enr(setup.client_enr), mac());
     let targets = [addr(DEVICE)];
     let (mut room1, mut room2) = (Room::new(256 << 10, 16 << 10), Room::new(0, 0));
-    let client_config = ClientConfig::new(uid(), &client_enr, &mac, &targets);
+    let client_config = ClientConfig {
+        resend: setup.resend,
+        ..ClientConfig::new(uid(), &client_enr, &mac, &targets)
+    };
     let camera_config = CameraConfig {
         framings: setup.framings,
         suites: setup.suites,
@@ -200,6 +205,45 @@ fn a_bad_network_connects_every_time_and_delivers_only_what_was_sent() {
         delivered > 1000,
         "{delivered} of 40 000 frames: nothing gets through"
     );
+}
+
+#[test]
+fn lossless_mode_delivers_every_frame_of_a_network_that_loses_and_reorders() {
+    for seed in 0..200 {
+        let later = Faults {
+            loss: 2,
+            reorder: 20,
+            duplicate: 5,
+            latency: Duration::from_millis(20),
+            ..Faults::NONE
+        };
+        let o = watch(
+            seed,
+            Setup {
+                later: Some(later),
+                resend: true,
+                framings: if seed % 2 == 0 {
+                    Framings::TRANSCODE
+                } else {
+                    Framings::CC51
+                },
+                ..Setup::default()
+            },
+        );
+        assert_honest(seed, &o.video, &o.sent_video);
+        assert_honest(seed, &o.audio, &o.sent_audio);
+        // What is lost behind the last packet of the show has nothing behind it that tells.
+        assert!(
+            o.video.len() + 1 >= o.sent_video.len(),
+            "seed {seed}: {}",
+            o.video.len()
+        );
+        assert!(
+            o.audio.len() + 1 >= o.sent_audio.len(),
+            "seed {seed}: {}",
+            o.audio.len()
+        );
+    }
 }
 
 #[test]

@@ -16,7 +16,6 @@ use core::net::SocketAddr;
 /// assert_eq!(input.take_all(), b"payload");
 /// assert!(input.is_empty());
 /// ```
-#[derive(Debug)]
 pub struct Datagram<'p> {
     rest: &'p mut [u8],
     from: SocketAddr,
@@ -63,11 +62,6 @@ impl<'p> Datagram<'p> {
         self.rest
     }
 
-    /// A look at the unread bytes that may change them, to undo an obfuscation in place.
-    pub fn peek_mut(&mut self) -> &mut [u8] {
-        self.rest
-    }
-
     /// Takes `n` bytes off the front; `None`, and nothing taken, when there are fewer.
     pub fn take(&mut self, n: usize) -> Option<&'p mut [u8]> {
         let rest = core::mem::take(&mut self.rest);
@@ -92,5 +86,16 @@ impl<'p> Datagram<'p> {
     /// Puts `rest` back as the unread bytes: what a layer found inside the unit it took.
     pub fn replace(&mut self, rest: &'p mut [u8]) {
         self.rest = rest;
+    }
+}
+
+/// Shows no content: what is unread may be plaintext.
+impl core::fmt::Debug for Datagram<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Datagram")
+            .field("from", &self.from)
+            .field("channel", &self.channel)
+            .field("len", &self.rest.len())
+            .finish()
     }
 }

@@ -30,7 +30,6 @@ impl core::error::Error for Full {}
 /// tx.push_trailer(b"tl").unwrap();
 /// assert_eq!(tx.finish(), b"headpayloadtl");
 /// ```
-#[derive(Debug)]
 pub struct TxBuf<'b> {
     buf: &'b mut [u8],
     /// First byte of the payload (or of the outermost header pushed so far).
@@ -178,6 +177,17 @@ impl<'b> TxBuf<'b> {
     /// The finished datagram, a part of the caller's buffer.
     pub fn finish(self) -> &'b mut [u8] {
         self.buf.get_mut(self.start..self.end).unwrap_or_default()
+    }
+}
+
+/// Shows no content: what is written may not be encrypted yet.
+impl core::fmt::Debug for TxBuf<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("TxBuf")
+            .field("len", &self.len())
+            .field("room", &self.room())
+            .field("to", &self.to)
+            .finish()
     }
 }
 

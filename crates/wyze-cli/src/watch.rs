@@ -158,7 +158,7 @@ impl Watch<'_> {
                 return outcome;
             }
             if let Status::Closed(cause) = status {
-                return Ok(End::Closed(self.explain(cause)));
+                return Ok(End::Closed(cause));
             }
             if stop.load(Ordering::Relaxed) {
                 return Ok(End::Interrupted);
@@ -169,15 +169,6 @@ impl Watch<'_> {
             }
             self.check_deadlines(now)?;
             self.ask(connection, now);
-        }
-    }
-
-    /// A camera that hangs up in the middle of the handshake has waited in vain for a Finished that decrypts: its limit
-    /// may be shorter than ours.
-    fn explain(&self, cause: Cause) -> Cause {
-        match cause {
-            Cause::Peer | Cause::Lost if self.reached == Reached::Session => Cause::WrongKey,
-            other => other,
         }
     }
 

@@ -12,6 +12,7 @@
 
 use core::fmt;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use heapless::Vec;
 use tutk_av::{IoctlTicket, OutFrame, Outgoing, Packetizer, Responder, ResponderConfig, Stream};
@@ -30,6 +31,8 @@ use crate::event::Cause;
 use crate::stack::{Stack, Stage, Unit};
 use crate::{Stats, Storage, Transmit};
 
+/// A viewer that has not answered the challenge after this long frees its place: a search costs a neighbour nothing.
+const ADMISSION_LIMIT: Duration = Duration::from_secs(20);
 /// Longest reply, HL header included, bytes. One IOCTRL packet carries it.
 const MAX_REPLY_LEN: usize = 1000;
 
@@ -140,12 +143,22 @@ impl fmt::Display for MediaError {
 impl core::error::Error for MediaError {}
 
 /// The answer to the latest request; repeated when the request is.
-#[derive(Debug)]
 struct Reply {
     code: Code,
     message: Vec<u8, MAX_REPLY_LEN>,
     ticket: IoctlTicket,
     due: bool,
+}
+
+/// Shows no content: K10003 holds the MAC address.
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("code", &self.code)
+            .field("len", &self.message.len())
+            .field("due", &self.due)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Reply {
@@ -182,6 +195,8 @@ pub struct Camera<'m> {
     /// Protocol version that HL messages carry.
     protocol: u8,
     authenticated: bool,
+    /// When a viewer that has opened a session must have answered the challenge.
+    deadline: Option<Instant>,
     video: bool,
     audio: bool,
     ended: Option<Cause>,
@@ -227,6 +242,7 @@ impl<'m> Camera<'m> {
             packetizer: Packetizer::new(),
             protocol: config.info.protocol,
             authenticated: false,
+            deadline: None,
             video: false,
             audio: false,
             ended: None,
@@ -244,6 +260,7 @@ impl<'m> Camera<'m> {
         self.reply = None;
         self.packetizer = Packetizer::new();
         self.authenticated = false;
+        self.deadline = None;
         self.video = false;
         self.audio = false;
         self.ended = None;
@@ -273,7 +290,7 @@ impl<'m> Camera<'m> {
 
     /// Events born of time, not of a datagram: the end. Call after [`handle_timeout`](Self::handle_timeout) and after
     /// each datagram until it answers `None`.
-    pub fn poll_event(&mut self) -> Option<CameraEvent<'static>> {
+    pub fn poll_event(&mut self, _cx: &mut Cx<'_>) -> Option<CameraEvent<'static>> {
         let cause = self.ended?;
         if self.stack.stage == Stage::Closed && !self.told {
             self.told = true;
@@ -286,6 +303,9 @@ impl<'m> Camera<'m> {
     pub fn handle_timeout(&mut self, cx: &mut Cx<'_>) {
         if let Err(cause) = self.stack.handle_timeout(cx) {
             self.end(cause);
+        }
+        if self.deadline.is_some_and(|at| at <= cx.now) {
+            self.end(Cause::AuthTimeout);
         }
     }
 
@@ -307,12 +327,19 @@ impl<'m> Camera<'m> {
         }
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is next worth calling.
+    /// When [`handle_timeout`](Self::handle_timeout) is next worth calling; the past while the end has not been told,
+    /// `None` after it.
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.ended.is_some() {
-            return None;
+            return (!self.told).then_some(Instant::ZERO);
         }
-        self.stack.poll_timeout()
+        let stack = self.stack.poll_timeout();
+        stack.into_iter().chain(self.deadline).min()
+    }
+
+    /// Whether the viewer has answered the challenge.
+    pub fn is_authenticated(&self) -> bool {
+        self.authenticated
     }
 
     /// Begins to send a frame. Drain [`poll_frame`](Self::poll_frame) with what this answers.
@@ -361,13 +388,13 @@ impl<'m> Camera<'m> {
     }
 
     /// Answers a [`CameraEvent::Command`] with a body of the caller's. `code` is the command's
-    /// [`reply`](Code::reply). A body longer than 984 bytes is not sent.
-    pub fn reply(&mut self, code: Code, payload: &[u8]) {
+    /// [`reply`](Code::reply). `false`, and nothing sent, when the body is longer than 984 bytes.
+    pub fn reply(&mut self, code: Code, payload: &[u8]) -> bool {
         let version = self.protocol;
         self.send_reply(|w| {
             hl::write(w, version, code, |w| w.bytes(payload));
             Some(code)
-        });
+        })
     }
 
     /// Sends the HL message that `write` produces, and again whenever the viewer repeats its request.
@@ -427,7 +454,10 @@ impl<'m> Camera<'m> {
     ) -> Option<CameraEvent<'p>> {
         match unit {
             Unit::Found { .. } => None,
-            Unit::Open => Some(CameraEvent::Opened { from }),
+            Unit::Open => {
+                self.deadline = Some(cx.now + ADMISSION_LIMIT);
+                Some(CameraEvent::Opened { from })
+            }
             Unit::Secured(suite) => Some(CameraEvent::Secured { suite }),
             Unit::Av(tutk_av::Event::LoggedIn { .. }) => Some(CameraEvent::LoggedIn),
             Unit::Av(tutk_av::Event::Ioctl(ioctl)) => {
@@ -495,6 +525,7 @@ impl<'m> Camera<'m> {
         match event {
             ChallengerEvent::Authenticated { video, audio } => {
                 self.authenticated = true;
+                self.deadline = None;
                 self.video = video;
                 self.audio = audio;
                 Some(CameraEvent::Authenticated)

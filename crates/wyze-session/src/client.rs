@@ -139,6 +139,10 @@ impl<'m> Client<'m> {
         cx: &mut Cx<'_>,
         input: &mut Datagram<'p>,
     ) -> Option<Event<'e>> {
+        if self.told {
+            input.take_all();
+            return None;
+        }
         loop {
             if let Some((stream, output)) = self.poll_media(cx.now) {
                 return self.receiver(stream).event(output);
@@ -165,6 +169,9 @@ impl<'m> Client<'m> {
     /// Events born of time, not of a datagram: frames that waited for others, requests without a reply, the end.
     /// Call after [`handle_timeout`](Self::handle_timeout) and after each datagram until it answers `None`.
     pub fn poll_event(&mut self, cx: &mut Cx<'_>) -> Option<Event<'_>> {
+        if self.told {
+            return None;
+        }
         if let Some((stream, output)) = self.poll_media(cx.now) {
             return self.receiver(stream).event(output);
         }
@@ -211,10 +218,11 @@ impl<'m> Client<'m> {
         }
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is next worth calling; `None` once the session is over.
+    /// When [`handle_timeout`](Self::handle_timeout) is next worth calling; the past while the end has not been told,
+    /// `None` after it.
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.ended.is_some() {
-            return None;
+            return (!self.told).then_some(Instant::ZERO);
         }
         [
             self.stack.poll_timeout(),
@@ -404,7 +412,13 @@ impl<'m> Client<'m> {
     fn take_step(&mut self, cx: &mut Cx<'_>, step: &Step<'_>) {
         match step {
             Step::Granted(_) => self.access = Access::Granted,
-            Step::Next => self.push_auth(cx),
+            Step::Next => {
+                self.push_auth(cx);
+                if !self.control.has_auth() {
+                    // It was none of the answers that were waited for, but no other will come.
+                    self.end(Cause::Auth(AuthError::UnreadableReply));
+                }
+            }
             Step::Failed(e) => self.end(Cause::Auth(*e)),
             Step::Idle => {}
         }

@@ -58,7 +58,6 @@ pub(crate) enum Owner {
     User(RequestId),
 }
 
-#[derive(Debug)]
 struct Pending {
     owner: Owner,
     code: Code,
@@ -70,6 +69,17 @@ struct Pending {
     deadline: Instant,
     /// Whether a reply will come; without one it goes out once and is forgotten.
     awaits_reply: bool,
+}
+
+/// Shows no content: a request may hold the answer to a challenge, or a MAC address.
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending")
+            .field("owner", &self.owner)
+            .field("code", &self.code)
+            .field("len", &self.message.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// The requests under way.
@@ -145,6 +155,11 @@ impl Control {
         pending.next = now + REPEAT;
         let ticket = *pending.ticket.get_or_insert_with(ticket);
         Some((ticket, &pending.message))
+    }
+
+    /// Whether the challenge has a request under way.
+    pub(crate) fn has_auth(&self) -> bool {
+        self.pending.iter().any(|p| p.owner == Owner::Auth)
     }
 
     /// When the next repetition or deadline is.

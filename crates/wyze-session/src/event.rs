@@ -10,7 +10,7 @@ use wyze_kauth::{AuthError, CameraInfo, Code};
 
 use crate::control::RequestId;
 
-/// How far a connection has come. Each is reported once, in this order.
+/// How far a connection has come, in this order. `Found` comes once for each framing that answers, the others once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -23,7 +23,7 @@ pub enum Phase {
         /// Which of the two framings it speaks.
         framing: Framing,
     },
-    /// The IOTC session is open; the DTLS handshake begins.
+    /// The IOTC session is open, or the camera did not confirm it within two seconds; the DTLS handshake begins.
     Open,
     /// The DTLS handshake is complete: the peer knows the ENR.
     Secured {

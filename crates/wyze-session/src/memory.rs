@@ -1,5 +1,7 @@
 //! The caller's memory.
 
+use core::fmt;
+
 pub use tutk_av::{RESEND_SLOT, RepairMemory};
 
 /// Memory of one session, bundled so that it can be a `static`.
@@ -17,7 +19,6 @@ pub use tutk_av::{RESEND_SLOT, RepairMemory};
 /// let storage = small.split();
 /// assert!(storage.video.is_empty());
 /// ```
-#[derive(Debug)]
 pub struct Memory<
     const VIDEO: usize,
     const AUDIO: usize,
@@ -66,7 +67,7 @@ impl<const VIDEO: usize, const AUDIO: usize, const HANDSHAKE: usize, const CONTR
 
 /// The memory of one session as slices of any size; [`Memory`] documents the first four. What lossless mode takes is not
 /// part of [`Memory`]: set it in what [`Memory::split`] answers.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Storage<'m> {
     /// Video frames in flight, bytes. Empty: chunk mode.
     pub video: &'m mut [u8],
@@ -81,4 +82,27 @@ pub struct Storage<'m> {
     /// A camera in lossless mode: copies of what was sent, [`RESEND_SLOT`] bytes a packet; 512 packets cover 600 ms of
     /// 4 Mbit/s. Empty: nothing is sent twice.
     pub resend: &'m mut [u8],
+}
+
+/// Shows sizes: the content was decrypted.
+impl fmt::Debug for Storage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storage")
+            .field("video", &self.video.len())
+            .field("audio", &self.audio.len())
+            .field("handshake", &self.handshake.len())
+            .field("control", &self.control.len())
+            .field("repair", &self.repair.is_some())
+            .field("resend", &self.resend.len())
+            .finish()
+    }
+}
+
+/// Shows sizes: the content was decrypted.
+impl<const VIDEO: usize, const AUDIO: usize, const HANDSHAKE: usize, const CONTROL: usize>
+    fmt::Debug for Memory<VIDEO, AUDIO, HANDSHAKE, CONTROL>
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Memory<{VIDEO}, {AUDIO}, {HANDSHAKE}, {CONTROL}>")
+    }
 }

@@ -336,8 +336,8 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
     /// Begins to close: what is left to say goes out by [`transmit`](Self::transmit).
     pub(crate) fn close(&mut self) {
         match self.stage {
-            Stage::Searching => self.stage = Stage::Closed,
-            Stage::Securing | Stage::Secured => {
+            // While searching, the device may have reserved a place already.
+            Stage::Searching | Stage::Securing | Stage::Secured => {
                 self.dtls.close();
                 self.iotc.close();
                 self.stage = Stage::Closing;

@@ -1,5 +1,6 @@
 //! One camera, watched over a UDP socket.
 
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -15,7 +16,6 @@ const MAX_TRANSMIT: usize = 1500;
 
 /// Memory of a [`Connection`] on a machine that has plenty: a megabyte for video frames in flight (key frames up to
 /// about 700 KB), 64 KiB for audio, and what lossless mode takes. The system commits a page only when a frame reaches it.
-#[derive(Debug)]
 pub struct Memory {
     video: Vec<u8>,
     audio: Vec<u8>,
@@ -48,6 +48,16 @@ impl Memory {
     }
 }
 
+/// Shows sizes: the content was decrypted.
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory")
+            .field("video", &self.video.len())
+            .field("audio", &self.audio.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Default for Memory {
     fn default() -> Self {
         Self::new(1 << 20, 64 << 10)
@@ -64,7 +74,6 @@ pub enum Status {
 }
 
 /// One camera, watched over a UDP socket by the thread that calls [`step`](Self::step).
-#[derive(Debug)]
 pub struct Connection<'m> {
     client: Client<'m>,
     socket: UdpSocket,
@@ -72,6 +81,16 @@ pub struct Connection<'m> {
     receive: Box<[u8; MAX_DATAGRAM]>,
     transmit: Box<[u8; MAX_TRANSMIT]>,
     closed: Option<Cause>,
+}
+
+impl fmt::Debug for Connection<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("client", &self.client)
+            .field("socket", &self.socket)
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'m> Connection<'m> {
@@ -127,25 +146,24 @@ impl<'m> Connection<'m> {
         limit: Duration,
         mut on_event: impl FnMut(Event<'_>),
     ) -> io::Result<Status> {
-        self.send_due()?;
+        self.send_due();
         self.tell(&mut on_event);
         if let Some(cause) = self.closed {
             return Ok(Status::Closed(cause));
         }
-        match self.wait(limit)? {
-            Some((len, from)) => {
-                let bytes = self.receive.get_mut(..len).unwrap_or_default();
-                let mut input = Datagram::new(from, bytes);
-                while let Some(event) = self
-                    .client
-                    .handle_datagram(&mut self.clock.cx(), &mut input)
-                {
-                    on_event(event);
-                }
+        if let Some((len, from)) = self.wait(limit)? {
+            let bytes = self.receive.get_mut(..len).unwrap_or_default();
+            let mut input = Datagram::new(from, bytes);
+            while let Some(event) = self
+                .client
+                .handle_datagram(&mut self.clock.cx(), &mut input)
+            {
+                on_event(event);
             }
-            None => self.client.handle_timeout(&mut self.clock.cx()),
         }
-        self.send_due()?;
+        // Also behind a datagram: where they never cease to come, time would stand still otherwise.
+        self.client.handle_timeout(&mut self.clock.cx());
+        self.send_due();
         self.tell(&mut on_event);
         Ok(self.closed.map_or(Status::Open, Status::Closed))
     }
@@ -173,14 +191,13 @@ impl<'m> Connection<'m> {
         self.clock.now()
     }
 
-    fn send_due(&mut self) -> io::Result<()> {
+    fn send_due(&mut self) {
         while let Some(t) = self
             .client
             .poll_transmit(&mut self.clock.cx(), &mut self.transmit[..])
         {
-            send(&self.socket, t.datagram, t.to)?;
+            send(&self.socket, t.datagram, t.to);
         }
-        Ok(())
     }
 
     fn tell(&mut self, on_event: &mut impl FnMut(Event<'_>)) {
@@ -212,38 +229,51 @@ pub(crate) fn receive(
     // A zero timeout would mean "for ever".
     socket.set_read_timeout(Some(wait.max(Duration::from_micros(1))))?;
     match socket.recv_from(buf) {
+        // Nobody can be answered at port 0, so nobody honest asks from there.
+        Ok((_, from)) if from.port() == 0 => Ok(None),
         Ok(received) => Ok(Some(received)),
         Err(e) => match e.kind() {
             io::ErrorKind::WouldBlock
             | io::ErrorKind::TimedOut
             | io::ErrorKind::Interrupted
-            // Some systems report that an earlier datagram reached nobody; the session's timers decide.
+            // Some systems report here that an earlier datagram reached nobody; the session's timers decide.
             | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionReset => Ok(None),
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown => Ok(None),
             _ => Err(e),
         },
     }
 }
 
-/// Sends one datagram. One that the network refuses is lost like any other: a search goes to several addresses, and not
-/// every interface has a route.
-pub(crate) fn send(socket: &UdpSocket, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
-    match socket.send_to(datagram, to) {
-        Ok(_) => Ok(()),
-        Err(e) => match e.kind() {
-            io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkDown
-            | io::ErrorKind::AddrNotAvailable
-            | io::ErrorKind::PermissionDenied
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::WouldBlock
-            | io::ErrorKind::Interrupted => {
-                log::debug!("a datagram was not sent: {}", e.kind());
-                Ok(())
-            }
-            _ => Err(e),
-        },
+/// Sends one datagram. One that the system refuses is lost like any other, and the session's timers decide: a search
+/// goes to several addresses, not every interface has a route, and a stranger chooses where an answer goes.
+pub(crate) fn send(socket: &UdpSocket, datagram: &[u8], to: SocketAddr) {
+    if let Err(e) = socket.send_to(datagram, to) {
+        log::debug!("a datagram was not sent: {}", e.kind());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_datagram_that_the_system_refuses_is_just_lost() {
+        let socket = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        send(&socket, b"x", "127.0.0.1:0".parse().unwrap()); // EINVAL on Linux
+        send(&socket, &[0; 70_000], socket.local_addr().unwrap()); // EMSGSIZE
+        let mut buf = [0; 8];
+        let wait = Duration::from_millis(1);
+        assert_eq!(receive(&socket, &mut buf, wait).unwrap(), None);
+    }
+
+    #[test]
+    fn debug_shows_no_content() {
+        let mut memory = Memory::default();
+        memory.handshake[0] = 0xab;
+        let debug = format!("{memory:?}");
+        assert!(debug.len() < 100, "{debug}");
     }
 }

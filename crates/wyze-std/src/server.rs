@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wyze_session::{
-    AudioFormat, Camera, CameraConfig, CameraEvent, CameraState, Cause, Codec, Datagram, FrameInfo,
+    AudioFormat, Camera, CameraConfig, CameraEvent, CameraState, Codec, Datagram, FrameInfo,
     Instant, Memory, OutFrame, Outgoing, RESEND_SLOT, Storage, Stream,
 };
 
@@ -61,7 +61,7 @@ pub struct ServeOptions<'a> {
     pub slots: usize,
     /// Begin again at the end of the source; otherwise the session is closed there.
     pub repeat: bool,
-    /// Return after the first viewer has gone.
+    /// Return after the first viewer that was let in has gone.
     pub once: bool,
 }
 
@@ -90,7 +90,7 @@ pub enum Report<'e> {
 /// What a camera has sent to all viewers together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Sessions that ended.
+    /// Sessions of viewers that were let in, and have ended.
     pub sessions: u64,
     /// Video frames.
     pub video_frames: u64,
@@ -179,7 +179,7 @@ pub fn serve<S: Source>(
     let mut buf = [0u8; 2048];
     while !stop.load(Ordering::Relaxed) {
         for (i, slot) in slots.iter_mut().enumerate() {
-            server.run_slot(i, slot)?;
+            server.run_slot(i, slot);
         }
         if options.once && server.totals.sessions > 0 {
             break;
@@ -187,40 +187,22 @@ pub fn serve<S: Source>(
         let now = server.clock.now();
         let wake = slots.iter().filter_map(|slot| server.wake(slot)).min();
         let wait = wake.map_or(MAX_WAIT, |at| at.since(now).min(MAX_WAIT));
-        if wait.is_zero() && !has_input(socket)? {
-            server.handle_timeouts(&mut slots);
-            continue;
-        }
-        match receive(socket, &mut buf, wait)? {
-            Some((len, from)) => {
-                let i = route(&slots, from);
-                if let (Some(slot), Some(bytes)) = (slots.get_mut(i), buf.get_mut(..len)) {
-                    server.read(i, slot, from, bytes);
-                }
+        if let Some((len, from)) = receive(socket, &mut buf, wait)? {
+            let i = route(&slots, from);
+            if let (Some(slot), Some(bytes)) = (slots.get_mut(i), buf.get_mut(..len)) {
+                server.read(i, slot, from, bytes);
             }
-            None => server.handle_timeouts(&mut slots),
         }
+        // Also behind a datagram: where they never cease to come, time would stand still otherwise.
+        server.handle_timeouts(&mut slots);
     }
     for (i, slot) in slots.iter_mut().enumerate() {
         if slot.camera.peer().is_some() {
             slot.camera.close();
-            server.run_slot(i, slot)?;
+            server.run_slot(i, slot);
         }
     }
     Ok(server.totals)
-}
-
-/// Whether a datagram waits in the socket.
-fn has_input(socket: &UdpSocket) -> io::Result<bool> {
-    socket.set_nonblocking(true)?;
-    let peeked = socket.peek_from(&mut [0u8; 1]);
-    socket.set_nonblocking(false)?;
-    match peeked {
-        Ok(_) => Ok(true),
-        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(false),
-        // Some systems report a datagram longer than the buffer as an error.
-        Err(_) => Ok(true),
-    }
 }
 
 /// The slot of the viewer at `from`: its own, else the first idle one, else the one that only answers searches.
@@ -263,33 +245,29 @@ impl<'a, S: Source, R: FnMut(Report<'_>)> Server<'a, S, R> {
     }
 
     /// Sends what is due to one viewer: control first, then frames.
-    fn run_slot(&mut self, i: usize, slot: &mut Slot<'_, 'a>) -> io::Result<()> {
-        self.send_control(slot)?;
-        self.play(i, slot)?;
-        self.send_control(slot)?;
-        let mut closed: Option<Cause> = None;
-        while let Some(event) = slot.camera.poll_event() {
-            if let CameraEvent::Closed(cause) = &event {
-                closed = Some(*cause);
-            }
+    fn run_slot(&mut self, i: usize, slot: &mut Slot<'_, 'a>) {
+        self.send_control(slot);
+        self.play(i, slot);
+        self.send_control(slot);
+        let mut closed = false;
+        while let Some(event) = slot.camera.poll_event(&mut self.clock.cx()) {
+            closed |= matches!(event, CameraEvent::Closed(_));
             (self.report)(Report::Viewer { slot: i, event });
         }
-        if closed.is_some() {
-            self.totals.sessions += 1;
+        if closed {
+            self.totals.sessions += u64::from(slot.camera.is_authenticated());
             slot.camera.reset(&mut self.clock.cx());
             slot.playback = Playback::default();
         }
-        Ok(())
     }
 
-    fn send_control(&mut self, slot: &mut Slot<'_, 'a>) -> io::Result<()> {
+    fn send_control(&mut self, slot: &mut Slot<'_, 'a>) {
         while let Some(t) = slot
             .camera
             .poll_transmit(&mut self.clock.cx(), &mut self.transmit)
         {
-            send(self.socket, t.datagram, t.to)?;
+            send(self.socket, t.datagram, t.to);
         }
-        Ok(())
     }
 
     /// When a slot next has something to do.
@@ -311,11 +289,11 @@ impl<'a, S: Source, R: FnMut(Report<'_>)> Server<'a, S, R> {
     }
 
     /// Sends frames that are due.
-    fn play(&mut self, i: usize, slot: &mut Slot<'_, 'a>) -> io::Result<()> {
+    fn play(&mut self, i: usize, slot: &mut Slot<'_, 'a>) {
         let wants_any = slot.camera.wants(Stream::Video) || slot.camera.wants(Stream::Audio);
         if slot.playback.start.is_none() {
             if !wants_any {
-                return Ok(());
+                return;
             }
             slot.playback.start = Some(Origin {
                 monotonic: self.clock.now(),
@@ -325,18 +303,18 @@ impl<'a, S: Source, R: FnMut(Report<'_>)> Server<'a, S, R> {
             });
         }
         loop {
-            if slot.playback.current.is_some() && !self.send_burst(i, slot)? {
-                return Ok(());
+            if slot.playback.current.is_some() && !self.send_burst(i, slot) {
+                return;
             }
             let (now, Some(start)) = (self.clock.now(), slot.playback.start) else {
-                return Ok(());
+                return;
             };
             let Some(sample) = self.source.sample(slot.playback.next) else {
-                if !self.options.repeat {
-                    slot.camera.close();
-                    return Ok(());
-                }
                 let round = self.source.duration();
+                if !self.options.repeat || round.is_zero() {
+                    slot.camera.close();
+                    return;
+                }
                 slot.playback.next = 0;
                 slot.playback.start = Some(Origin {
                     monotonic: start.monotonic + round,
@@ -345,7 +323,7 @@ impl<'a, S: Source, R: FnMut(Report<'_>)> Server<'a, S, R> {
                 continue;
             };
             if start.monotonic + sample.at > now {
-                return Ok(());
+                return;
             }
             slot.playback.next += 1;
             self.start(slot, sample, start.wall + sample.at);
@@ -369,13 +347,13 @@ impl<'a, S: Source, R: FnMut(Report<'_>)> Server<'a, S, R> {
     }
 
     /// Sends the next datagrams of the current frame; `true` when it is finished.
-    fn send_burst(&mut self, i: usize, slot: &mut Slot<'_, 'a>) -> io::Result<bool> {
+    fn send_burst(&mut self, i: usize, slot: &mut Slot<'_, 'a>) -> bool {
         let now = self.clock.now();
         if slot.playback.resume.is_some_and(|at| at > now) {
-            return Ok(false);
+            return false;
         }
         let Some((mut outgoing, sample)) = slot.playback.current.take() else {
-            return Ok(true);
+            return true;
         };
         for _ in 0..BURST {
             let Some(t) =
@@ -383,14 +361,17 @@ impl<'a, S: Source, R: FnMut(Report<'_>)> Server<'a, S, R> {
                     .poll_frame(&mut self.clock.cx(), &mut outgoing, &mut self.transmit)
             else {
                 slot.playback.resume = None;
-                self.count(i, &sample);
-                return Ok(true);
+                // A viewer that has left in the middle of a frame has not got it.
+                if slot.camera.wants(sample.stream) {
+                    self.count(i, &sample);
+                }
+                return true;
             };
-            send(self.socket, t.datagram, t.to)?;
+            send(self.socket, t.datagram, t.to);
         }
         slot.playback.current = Some((outgoing, sample));
         slot.playback.resume = Some(now + BURST_GAP);
-        Ok(false)
+        false
     }
 
     fn count(&mut self, slot: usize, sample: &Sample<'a>) {

@@ -20,6 +20,8 @@ pub fn targets(hint: SocketAddr) -> Vec<SocketAddr> {
         return targets;
     }
     let port = wyze_session::LAN_PORT;
+    // Before the interfaces: a host may have more of them than a session searches.
+    targets.push(SocketAddr::new(Ipv4Addr::BROADCAST.into(), port));
     for interface in if_addrs::get_if_addrs().unwrap_or_default() {
         if let if_addrs::IfAddr::V4(v4) = interface.addr
             && !v4.ip.is_loopback()
@@ -28,7 +30,6 @@ pub fn targets(hint: SocketAddr) -> Vec<SocketAddr> {
             targets.push(SocketAddr::new(broadcast.into(), port));
         }
     }
-    targets.push(SocketAddr::new(Ipv4Addr::BROADCAST.into(), port));
     targets.dedup();
     targets
 }

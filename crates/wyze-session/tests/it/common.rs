@@ -315,8 +315,8 @@ impl<'m> CameraNode<'m> {
         }
     }
 
-    fn drain_events(&mut self) {
-        while let Some(event) = self.camera.poll_event() {
+    fn drain_events(&mut self, cx: &mut Cx<'_>) {
+        while let Some(event) = self.camera.poll_event(cx) {
             if let CameraEvent::Closed(cause) = event {
                 self.closed = Some(cause);
             }
@@ -349,13 +349,13 @@ impl Node for CameraNode<'_> {
     fn receive(&mut self, cx: &mut Cx<'_>, from: SocketAddr, bytes: &mut [u8]) {
         let mut input = Datagram::new(from, bytes);
         while self.camera.handle_datagram(cx, &mut input).is_some() {}
-        self.drain_events();
+        self.drain_events(cx);
     }
 
     fn timeout(&mut self, cx: &mut Cx<'_>) {
         self.camera.handle_timeout(cx);
         self.play(cx);
-        self.drain_events();
+        self.drain_events(cx);
     }
 
     fn transmit<'b>(
@@ -372,7 +372,7 @@ impl Node for CameraNode<'_> {
         match self.camera.poll_transmit(cx, buf) {
             Some(Transmit { to, datagram }) => Some((to, datagram)),
             None => {
-                self.drain_events();
+                self.drain_events(cx);
                 None
             }
         }

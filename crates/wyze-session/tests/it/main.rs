@@ -2,5 +2,6 @@
 
 mod commands;
 mod common;
+mod endings;
 mod network;
 mod replay;

@@ -1,0 +1,92 @@
+//! Every session ends with one `Closed` that names the cause, wherever the other side vanishes.
+
+use std::time::Duration;
+
+use tutk_iotc::AuthKey;
+use tutk_testkit::net::{Faults, Net};
+use tutk_testkit::pump::{LayerNode, World};
+use wyze_session::kauth;
+use wyze_session::{CameraConfig, Cause, ClientConfig, Cx, Datagram, Instant};
+
+use crate::common::{APP, CameraNode, ClientNode, DEVICE, Room, Show, addr, enr, mac, uid};
+
+const SILENCE: Faults = Faults {
+    loss: 100,
+    ..Faults::NONE
+};
+
+/// Cuts the network once `when` holds, and waits until both sides have noticed.
+fn vanish(when: impl Fn(&ClientNode<'_>, usize) -> bool) -> (Option<Cause>, Option<Cause>) {
+    let mut world = World::new(3, Net::new(3, Faults::NONE));
+    let (enr, mac, targets) = (enr("sim-enr-16byte!!"), mac(), [addr(DEVICE)]);
+    let (mut room1, mut room2) = (Room::new(1 << 18, 1 << 14), Room::new(0, 0));
+    let cx = &mut Cx::new(world.now, &mut world.rng);
+    let config = ClientConfig::new(uid(), &enr, &mac, &targets);
+    let mut client = ClientNode::new(&config, &mut room1, cx);
+    let config = CameraConfig::new(uid(), &enr, &mac);
+    let show = Show::new(200, 20, 20_000, 900);
+    let mut camera = CameraNode::new(&config, &mut room2, show, cx);
+    let mut steps = 0;
+    while !when(&client, steps) {
+        assert!(world.step(&mut [&mut client, &mut camera]));
+        steps += 1;
+    }
+    world.net.set_faults(SILENCE);
+    let end = world.now + Duration::from_secs(60);
+    world.run_until(end, &mut [&mut client, &mut camera]);
+    // Whatever is called after the end changes nothing and tells nothing.
+    let cx = &mut Cx::new(world.now, &mut world.rng);
+    client.client.handle_timeout(cx);
+    client.client.close();
+    let mut bytes = [0u8; 100];
+    let mut input = Datagram::new(addr(DEVICE), &mut bytes);
+    assert!(client.client.handle_datagram(cx, &mut input).is_none());
+    assert!(client.client.poll_event(cx).is_none());
+    assert!(client.client.poll_transmit(cx, &mut [0; 1500]).is_none());
+    assert_eq!(client.client.poll_timeout(), None);
+    (client.told.closed, camera.closed)
+}
+
+#[test]
+fn wherever_the_other_side_vanishes_the_session_ends_and_says_why() {
+    let mut causes = Vec::new();
+    // After every single step of a connection, and then in the middle of the stream.
+    for step in 0..60 {
+        let (client, _) = vanish(|_, steps| steps == step);
+        causes.push(client.unwrap_or_else(|| panic!("no end after step {step}")));
+    }
+    for cause in [
+        Cause::NoAnswer,
+        Cause::WrongKey,
+        Cause::LoginTimeout,
+        Cause::AuthTimeout,
+        Cause::Lost,
+    ] {
+        assert!(causes.contains(&cause), "{cause:?} not among {causes:?}");
+    }
+    let (client, camera) = vanish(|client, _| client.video.len() == 10);
+    assert_eq!(client, Some(Cause::Lost));
+    assert_eq!(camera, Some(Cause::Lost));
+}
+
+#[test]
+fn a_viewer_that_never_proves_the_key_frees_its_place() {
+    let mut world = World::new(5, Net::new(5, Faults::NONE));
+    let (enr, mac) = (enr("sim-enr-16byte!!"), mac());
+    let mut room = Room::new(0, 0);
+    let cx = &mut Cx::new(world.now, &mut world.rng);
+    let config = CameraConfig::new(uid(), &enr, &mac);
+    let mut camera = CameraNode::new(&config, &mut room, Show::new(1, 1, 10, 10), cx);
+    // It opens an IOTC session, answers every alive, and that is all.
+    let targets = [addr(DEVICE)];
+    let key = AuthKey::new(kauth::auth_key(&enr, &mac));
+    let config = tutk_iotc::ClientConfig::new(uid(), key, &targets);
+    let client = tutk_iotc::Client::new(&config, cx);
+    let mut idler = LayerNode::new(client, addr(APP), addr(DEVICE), |_, _, _| {});
+    let end = Instant::from_millis(15_000);
+    world.run_until(end, &mut [&mut camera, &mut idler]);
+    assert!(camera.camera.peer().is_some() && camera.closed.is_none());
+    let end = Instant::from_millis(25_000);
+    world.run_until(end, &mut [&mut camera, &mut idler]);
+    assert_eq!(camera.closed, Some(Cause::AuthTimeout));
+}

@@ -25,8 +25,9 @@ pub(crate) const CORE: [&str; 7] = [
     "wyze-session",
 ];
 
-/// Sets of features, each taken from every core crate that has them; `None` is what firmware gets by default.
-const FEATURES: [Option<&str>; 3] = [None, Some("defmt"), Some("log")];
+/// Sets of features, each taken from every core crate that has them: what firmware gets by default, and both ways to
+/// log at once.
+const FEATURES: [&[&str]; 2] = [&[], &["defmt", "log"]];
 
 /// Symbols that rustc makes when code calls an allocator.
 const ALLOCATOR: [&str; 4] = [
@@ -41,16 +42,15 @@ pub(crate) fn run() -> Result<String> {
     setup::targets()?;
     let have = features()?;
     for target in setup::BARE_METAL {
-        for feature in FEATURES {
-            let probe = write_probe(&have, feature)?;
+        for features in FEATURES {
+            let probe = write_probe(&have, features)?;
             run_shown(&mut cargo(&format!(
                 "build --quiet --release --manifest-path {} --target {target} --target-dir {}",
                 probe.join("Cargo.toml").display(),
                 std::path::absolute(target_dir())?.display(),
             )))?;
             let library = target_dir().join(target).join("release/libprobe.a");
-            inspect(&library)
-                .with_context(|| format!("{target}, feature {}", feature.unwrap_or("none")))?;
+            inspect(&library).with_context(|| format!("{target}, features {features:?}"))?;
         }
     }
     Ok(format!(
@@ -80,7 +80,7 @@ fn features() -> Result<BTreeMap<String, Vec<String>>> {
 }
 
 /// Writes the static library's sources under `target/` and answers with their folder.
-fn write_probe(have: &BTreeMap<String, Vec<String>>, feature: Option<&str>) -> Result<PathBuf> {
+fn write_probe(have: &BTreeMap<String, Vec<String>>, features: &[&str]) -> Result<PathBuf> {
     let mut manifest = String::from(
         "[workspace]\n[package]\nname = \"probe\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\
          [lib]\ncrate-type = [\"staticlib\"]\n[profile.release]\npanic = \"abort\"\n[dependencies]\n",
@@ -90,12 +90,12 @@ fn write_probe(have: &BTreeMap<String, Vec<String>>, feature: Option<&str>) -> R
         let offered = have
             .get(name)
             .with_context(|| format!("there is no crate {name} in this workspace"))?;
-        let enabled = feature.filter(|f| offered.iter().any(|o| o == f));
-        let list = enabled
-            .map(|f| format!(", features = [\"{f}\"]"))
-            .unwrap_or_default();
+        let enabled: Vec<_> = features
+            .iter()
+            .filter(|f| offered.iter().any(|o| o == *f))
+            .collect();
         let path = std::path::absolute(root().join("crates").join(name))?;
-        manifest += &format!("{name} = {{ path = {:?}{list} }}\n", path);
+        manifest += &format!("{name} = {{ path = {path:?}, features = {enabled:?} }}\n");
         source += &format!("use {} as _;\n", name.replace('-', "_"));
     }
     source += "#[panic_handler]\nfn panic(_: &core::panic::PanicInfo<'_>) -> ! {\n    loop {}\n}\n";

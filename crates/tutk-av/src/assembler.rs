@@ -8,12 +8,18 @@
 //!         something before it is missing? ─────────────────► wait ┴─► `reorder` after a later frame was complete:
 //!                                                                     give up what is missing ──► Dropped
 //! ```
+//! A frame with a number far off waits apart, and is the first to go when room is needed: the sender counts anew if eight
+//! packets in a row say so, and else it is a stray.
+//!
 //! Memory of a frame of n packets: n × 1024 bytes, behind them n × 2 bytes for the length of each fragment, which also
 //! say whether it has come. Regions are allotted first-fit. Source: `docs/protocol.md` §2.8, §2.9.
+
+use core::fmt;
 
 use heapless::Vec;
 use tutk_core::Instant;
 
+use crate::error::{count, count_all};
 use crate::{MediaClock, MediaPacket, Stream};
 
 mod output;
@@ -25,9 +31,10 @@ use slot::{Slot, State};
 /// Frames that may be incomplete, or wait for an earlier one, at the same time.
 pub const MAX_IN_FLIGHT: usize = 16;
 
-/// A frame number further behind means that the sender counts anew; a nearer one, that a packet is late.
+/// A frame number further from the edge, in either direction, perhaps means that the sender counts anew; a nearer one
+/// behind the edge, that a packet is late.
 const RESTART_DISTANCE: u32 = 256;
-/// Packets in a row that must say so.
+/// Packets in a row that must say so. Also late ones count of which the media counter tells that they are new.
 const RESTART_PACKETS: u8 = 8;
 
 /// Puts the frames of one stream together.
@@ -35,7 +42,6 @@ const RESTART_PACKETS: u8 = 8;
 /// Packets may come in any order and more than once, of up to 16 frames at a time. Frames come out in order, each once,
 /// and only when every byte is there. Call [`poll`](Self::poll) until `None` after each [`push`](Self::push), and when
 /// [`poll_timeout`](Self::poll_timeout) is due.
-#[derive(Debug)]
 pub struct Assembler<'m> {
     stream: Stream,
     config: AssemblerConfig,
@@ -51,17 +57,29 @@ pub struct Assembler<'m> {
     edge: Option<u32>,
     /// Number of the last frame delivered.
     last: Option<u32>,
-    /// Packets in a row with numbers far from the edge.
+    /// Packets in a row that look like those of a sender that counts anew.
     restart_run: u8,
+    /// The furthest media counter of this stream.
+    newest: Option<u16>,
     clock: MediaClock,
     stats: AssemblerStats,
 }
 
-/// Frames in flight are this near to each other, so that numbers that wrap have an order.
-const NEAR: u32 = 1 << 29;
+impl fmt::Debug for Assembler<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Assembler")
+            .field("stream", &self.stream)
+            .field("config", &self.config)
+            .field("slots", &self.slots)
+            .field("edge", &self.edge)
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
+}
 
+/// Whether both may be in flight at once.
 fn is_near(a: u32, b: u32) -> bool {
-    a.wrapping_sub(b).wrapping_add(NEAR) < 2 * NEAR
+    a.wrapping_sub(b).min(b.wrapping_sub(a)) <= RESTART_DISTANCE
 }
 
 /// Whether `a` comes before `b` among numbers that wrap.
@@ -84,6 +102,7 @@ impl<'m> Assembler<'m> {
             edge: None,
             last: None,
             restart_run: 0,
+            newest: None,
             clock: MediaClock::new(),
             stats: AssemblerStats::default(),
         }
@@ -101,15 +120,25 @@ impl<'m> Assembler<'m> {
         self.edge = None;
         self.last = None;
         self.restart_run = 0;
+        self.newest = None;
         self.clock = MediaClock::new();
     }
 
     /// Takes a packet. Its payload is copied to its place.
     pub fn push(&mut self, now: Instant, packet: &MediaPacket<'_>) {
         self.release();
-        self.stats.packets += 1;
+        count(&mut self.stats.packets);
         if packet.stream != self.stream {
-            self.stats.wrong_stream += 1;
+            count(&mut self.stats.wrong_stream);
+            return;
+        }
+        let is_new = self.is_new(packet.counter);
+        if self.is_late(packet.frame) {
+            count(&mut self.stats.late);
+            // The rest of the frame that was given up last is no sign of anything.
+            if is_new && self.edge != Some(packet.frame) {
+                self.watch_restart(packet);
+            }
             return;
         }
         let Some(i) = self.find(packet.frame).or_else(|| self.open(now, packet)) else {
@@ -117,7 +146,11 @@ impl<'m> Assembler<'m> {
         };
         self.recent = i;
         self.store(i, now, packet);
-        self.watch_restart(i);
+        if self.slots.get(i).is_some_and(|slot| slot.restarted) {
+            self.watch_restart(packet);
+        } else {
+            self.restart_run = 0;
+        }
     }
 
     /// The next frame, or the next to be given up. Call until `None`.
@@ -145,9 +178,8 @@ impl<'m> Assembler<'m> {
             }
             _ if follows || !overdue => None,
             _ => {
-                // No packet came of `next`. A long run of numbers is reported as one.
-                let far = number.wrapping_sub(next) > RESTART_DISTANCE;
-                self.edge = Some(if far { number.wrapping_sub(1) } else { next });
+                // No packet came of `next`.
+                self.edge = Some(next);
                 Some(self.drop_frame(next, DropReason::Incomplete { have: 0, total: 0 }))
             }
         }
@@ -171,6 +203,23 @@ impl<'m> Assembler<'m> {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let waiting = self.slots.iter().filter_map(Slot::resolved_at).min()?;
         Some(waiting + self.config.reorder)
+    }
+
+    /// Whether the media counter is beyond all that came before.
+    fn is_new(&mut self, counter: u16) -> bool {
+        let is_new = self
+            .newest
+            .is_none_or(|newest| counter != newest && counter.wrapping_sub(newest) < 1 << 15);
+        if is_new {
+            self.newest = Some(counter);
+        }
+        is_new
+    }
+
+    /// Whether the frame has been handled.
+    fn is_late(&self, frame: u32) -> bool {
+        let behind = self.edge.map(|edge| edge.wrapping_sub(frame));
+        behind.is_some_and(|behind| behind <= RESTART_DISTANCE)
     }
 
     /// Frees the memory of the frame that was delivered last.
@@ -203,11 +252,7 @@ impl<'m> Assembler<'m> {
     /// Makes a slot for the first packet of a frame.
     fn open(&mut self, now: Instant, packet: &MediaPacket<'_>) -> Option<usize> {
         let restarted = match self.edge {
-            Some(edge) if edge.wrapping_sub(packet.frame) <= RESTART_DISTANCE => {
-                self.stats.late += 1;
-                return None;
-            }
-            Some(edge) => packet.frame.wrapping_sub(edge) > NEAR,
+            Some(edge) => !is_near(packet.frame, edge),
             None => {
                 let mut in_order = self.slots.iter().filter(|slot| !slot.restarted);
                 in_order.any(|slot| !is_near(slot.number, packet.frame))
@@ -217,7 +262,7 @@ impl<'m> Assembler<'m> {
             self.evict_restarted();
         }
         if self.slots.is_full() {
-            self.stats.no_slot += 1;
+            count(&mut self.stats.no_slot);
             return None;
         }
         let needed = Slot::region(packet.total);
@@ -225,7 +270,7 @@ impl<'m> Assembler<'m> {
         if needed > self.memory.len() {
             slot.lose(now, DropReason::TooLarge { needed });
         } else {
-            match self.allot(now, packet.frame, needed) {
+            match self.allot(now, &slot, needed) {
                 Some(start) => slot.place(start, self.memory),
                 None => slot.lose(now, DropReason::NoMemory),
             }
@@ -234,9 +279,18 @@ impl<'m> Assembler<'m> {
         self.slots.len().checked_sub(1)
     }
 
-    /// First free region of `needed` bytes. Abandons the oldest incomplete frames, but none newer than `number`, until
-    /// there is one.
-    fn allot(&mut self, now: Instant, number: u32, needed: usize) -> Option<usize> {
+    /// First free region of `needed` bytes for the frame `new`. Abandons others until there is one, those with numbers far
+    /// off first and then the oldest incomplete ones; but none newer than `new`, and none if that could not suffice.
+    fn allot(&mut self, now: Instant, new: &Slot, needed: usize) -> Option<usize> {
+        let may_go = |slot: &Slot| {
+            let filling = matches!(slot.state, State::Filling);
+            slot.restarted || (filling && !new.restarted && !before(new.number, slot.number))
+        };
+        let kept = self.slots.iter().filter(|slot| !may_go(slot));
+        let held: usize = kept.map(|slot| slot.end() - slot.start).sum();
+        if held + needed > self.memory.len() {
+            return None;
+        }
         loop {
             if let Some(start) = self.first_fit(needed) {
                 return Some(start);
@@ -244,12 +298,8 @@ impl<'m> Assembler<'m> {
             if self.evict_restarted() {
                 continue;
             }
-            let victim = self.oldest(|slot| matches!(slot.state, State::Filling))?;
-            let slot = self.slots.get_mut(victim)?;
-            if before(number, slot.number) {
-                return None;
-            }
-            slot.lose(now, DropReason::NoMemory);
+            let victim = self.oldest(may_go)?;
+            self.slots.get_mut(victim)?.lose(now, DropReason::NoMemory);
         }
     }
 
@@ -274,7 +324,7 @@ impl<'m> Assembler<'m> {
         let found = self.slots.iter().position(|slot| slot.restarted);
         if let Some(i) = found {
             self.slots.swap_remove(i);
-            self.stats.forgotten += 1;
+            count(&mut self.stats.forgotten);
         }
         found.is_some()
     }
@@ -286,37 +336,29 @@ impl<'m> Assembler<'m> {
         match slot.store(packet, self.memory) {
             slot::Stored::More => {}
             slot::Stored::Last => slot.complete(now, self.memory),
-            slot::Stored::Duplicate => self.stats.duplicates += 1,
-            slot::Stored::Conflict => self.stats.conflicts += 1,
+            slot::Stored::Duplicate => count(&mut self.stats.duplicates),
+            slot::Stored::Conflict => count(&mut self.stats.conflicts),
         }
     }
 
-    /// Counts packets with numbers far off; enough of them in a row begin the stream anew.
-    fn watch_restart(&mut self, i: usize) {
-        let Some(number) = self
-            .slots
-            .get(i)
-            .filter(|slot| slot.restarted)
-            .map(|slot| slot.number)
-        else {
-            self.restart_run = 0;
-            return;
-        };
+    /// Counts packets that look like those of a sender that counts anew; enough of them in a row begin the stream anew.
+    fn watch_restart(&mut self, packet: &MediaPacket<'_>) {
         self.restart_run += 1;
         if self.restart_run < RESTART_PACKETS {
             return;
         }
         let len = self.slots.len();
         self.slots
-            .retain(|slot| slot.restarted && is_near(slot.number, number));
+            .retain(|slot| slot.restarted && is_near(slot.number, packet.frame));
         for slot in &mut self.slots {
             slot.restarted = false;
         }
-        self.stats.forgotten += (len - self.slots.len()) as u32;
-        self.stats.restarts += 1;
+        count_all(&mut self.stats.forgotten, (len - self.slots.len()) as u32);
+        count(&mut self.stats.restarts);
         self.restart_run = 0;
         self.edge = None;
         self.last = None;
+        self.newest = Some(packet.counter);
     }
 
     /// Whether waiting is over: a complete frame has waited long enough, or there is no place for another one.
@@ -333,7 +375,7 @@ impl<'m> Assembler<'m> {
                 let len = self.slots.len();
                 self.slots
                     .retain(|slot| slot.restarted || !before(slot.number, number));
-                self.stats.forgotten += (len - self.slots.len()) as u32;
+                count_all(&mut self.stats.forgotten, (len - self.slots.len()) as u32);
                 self.edge = Some(number.wrapping_sub(1));
             }
         }
@@ -362,7 +404,7 @@ impl<'m> Assembler<'m> {
         self.edge = Some(slot.number);
         self.last = Some(slot.number);
         self.ticket = self.ticket.wrapping_add(1);
-        self.stats.frames += 1;
+        count(&mut self.stats.frames);
         self.delivered = Some(i);
         Output::Frame(FrameRef {
             ticket: self.ticket,
@@ -386,7 +428,7 @@ impl<'m> Assembler<'m> {
     }
 
     fn drop_frame(&mut self, number: u32, reason: DropReason) -> Output {
-        self.stats.dropped += 1;
+        count(&mut self.stats.dropped);
         tutk_core::debug!("frame {} given up", number);
         Output::Dropped(Dropped { number, reason })
     }

@@ -1,10 +1,15 @@
 //! Frames piece by piece, without memory for one.
 
+use core::fmt;
+
 use crate::assembler::{DropReason, Dropped};
+use crate::redact::Len;
 use crate::{FrameInfo, MediaPacket, Stream};
 
 /// A piece of a frame, the next in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// `Debug` tells how many bytes there are, and none of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Chunk<'p> {
     /// Video or audio.
     pub stream: Stream,
@@ -20,6 +25,19 @@ pub struct Chunk<'p> {
     pub bytes: &'p [u8],
     /// What the camera says about the frame; with the last chunk.
     pub info: Option<FrameInfo>,
+}
+
+impl fmt::Debug for Chunk<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chunk")
+            .field("stream", &self.stream)
+            .field("frame", &self.frame)
+            .field("key", &self.key)
+            .field("offset", &self.offset)
+            .field("last", &self.last)
+            .field("bytes", &Len(self.bytes))
+            .finish_non_exhaustive()
+    }
 }
 
 /// What came of a packet. Both may be set: the packet begins a frame, and so ends another that was not complete.
@@ -104,6 +122,7 @@ impl ChunkStream {
     }
 
     fn begin<'p>(&mut self, packet: &MediaPacket<'p>) -> ChunkOutcome<'p> {
+        let mut restarted = false;
         // While a frame is under way, the edge is just behind it.
         let edge = self.current.map(|current| current.number).or(self.edge);
         if let Some(behind) = edge.map(|edge| edge.wrapping_sub(packet.frame))
@@ -112,16 +131,22 @@ impl ChunkStream {
             if behind <= RESTART_DISTANCE || packet.index != 0 {
                 return ChunkOutcome::default();
             }
+            restarted = true;
+        }
+        let current = self.current.take();
+        if restarted {
             self.reset();
         }
-        let mut dropped = self.current.take().map(|unfinished| Dropped {
+        let mut dropped = current.map(|unfinished| Dropped {
             number: unfinished.number,
             reason: DropReason::Incomplete {
                 have: unfinished.next,
                 total: unfinished.total,
             },
         });
-        if let Some(unfinished) = dropped {
+        if let Some(unfinished) = dropped
+            && !restarted
+        {
             self.edge = Some(unfinished.number);
         }
         if dropped.is_none() {
@@ -317,6 +342,22 @@ mod tests {
         let (_, _, whole) = push_all(&mut stream, &frame_packets(4900, true, &[1; 10]));
         assert_eq!(whole, 0, "late");
         let (_, dropped, whole) = push_all(&mut stream, &frame_packets(1, true, &[1; 3000]));
+        assert_eq!((dropped.len(), whole), (0, 1));
+    }
+
+    #[test]
+    fn a_frame_cut_short_by_numbers_that_begin_anew_is_reported() {
+        let mut stream = ChunkStream::new(Stream::Video, true);
+        push_all(&mut stream, &frame_packets(5000, true, &[1; 10]));
+        push_all(&mut stream, &frame_packets(5001, false, &[1; 3000])[..2]);
+        let (_, dropped, whole) = push_all(&mut stream, &frame_packets(1, true, &[1; 3000]));
+        let (have, total) = (2, 3);
+        let cut = Dropped {
+            number: 5001,
+            reason: DropReason::Incomplete { have, total },
+        };
+        assert_eq!((dropped, whole), (vec![cut], 1));
+        let (_, dropped, whole) = push_all(&mut stream, &frame_packets(2, false, &[1; 10]));
         assert_eq!((dropped.len(), whole), (0, 1));
     }
 }

@@ -9,7 +9,7 @@ use crate::FrameInfo;
 /// Seconds below this are what a camera shows that never learnt the time (`docs/protocol.md` §2.8).
 const FIRST_SANE_SECOND: u32 = 1_591_069_888;
 const SECOND: u64 = 1_000_000;
-/// A camera's clock that gains more than this on ours between two frames was set, not running.
+/// A clock that gains more than this on ours between two frames was set, not running.
 const STEP: u64 = 5 * SECOND;
 
 /// Turns the timestamps of one stream into microseconds that never go backwards.
@@ -76,7 +76,7 @@ impl MediaClock {
         let micros = match &self.last {
             Some(last) => last
                 .micros
-                .saturating_add(last.elapsed(arrival, stamp, info.number)),
+                .saturating_add(last.elapsed(arrival, stamp, info)),
             None => match stamp {
                 Stamp::Unix(micros) => micros,
                 Stamp::Fraction(_) | Stamp::Millis(_) => arrival.as_micros(),
@@ -93,7 +93,7 @@ impl MediaClock {
 }
 
 impl Last {
-    fn elapsed(&self, arrival: Instant, stamp: Stamp, number: u32) -> u64 {
+    fn elapsed(&self, arrival: Instant, stamp: Stamp, info: &FrameInfo) -> u64 {
         let waited = micros(arrival - self.arrival);
         match (self.stamp, stamp) {
             (Stamp::Unix(before), Stamp::Unix(after)) => match after.checked_sub(before) {
@@ -101,12 +101,18 @@ impl Last {
                 _ => waited,
             },
             (Stamp::Millis(before), Stamp::Millis(after)) => {
-                u64::from(after.wrapping_sub(before)).saturating_mul(1000)
+                match u64::from(after.wrapping_sub(before)) * 1000 {
+                    elapsed if elapsed <= waited.saturating_add(STEP) => elapsed,
+                    // A step back is a leap of 49 days forward.
+                    _ => waited,
+                }
             }
             (before, after) => {
                 let fraction = (SECOND + after.fraction() - before.fraction()) % SECOND;
-                // Neighbours are less than a second apart, however late the network brought them.
-                if number != 0 && number == self.number.wrapping_add(1) {
+                // Neighbours are less than a second apart, however late the network brought them; but not at one frame
+                // a second, where the fraction hardly moves.
+                let follows = info.number != 0 && info.number == self.number.wrapping_add(1);
+                if follows && info.fps != 1 {
                     return fraction;
                 }
                 let whole = (waited.saturating_sub(fraction) + SECOND / 2) / SECOND;
@@ -206,6 +212,34 @@ mod tests {
         assert_eq!(clock.timestamp(at(10), &talk(u32::MAX - 19)), 10_000);
         assert_eq!(clock.timestamp(at(99), &talk(0)), 30_000);
         assert_eq!(clock.timestamp(at(99), &talk(64)), 94_000);
+    }
+
+    #[test]
+    fn a_step_back_of_a_talk_clock_is_what_passed_here() {
+        let mut clock = MediaClock::new();
+        let talk = |millis| FrameInfo {
+            size: 16,
+            ..info(millis, 0, 0)
+        };
+        let at = Instant::from_millis;
+        assert_eq!(clock.timestamp(at(0), &talk(1000)), 0);
+        assert_eq!(clock.timestamp(at(20), &talk(999)), 20_000);
+        assert_eq!(clock.timestamp(at(40), &talk(1019)), 40_000);
+    }
+
+    #[test]
+    fn one_frame_a_second_advances_without_a_clock() {
+        let mut clock = MediaClock::new();
+        for second in 0..10u32 {
+            let slow = FrameInfo {
+                fps: 1,
+                ..info(0, 500_000, second + 1)
+            };
+            // The network is late every other time.
+            let arrival = second * 1000 + second % 2 * 200;
+            let stamp = clock.timestamp(Instant::from_millis(arrival.into()), &slow);
+            assert_eq!(stamp, u64::from(second) * SECOND);
+        }
     }
 
     #[test]

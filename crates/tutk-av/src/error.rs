@@ -34,7 +34,17 @@ impl From<Full> for Error {
     }
 }
 
-/// What a [`Responder`](crate::Responder) or [`Initiator`](crate::Initiator) has counted since it was made.
+/// Adds one to a counter.
+pub(crate) fn count(counter: &mut u32) {
+    count_all(counter, 1);
+}
+
+/// Adds to a counter.
+pub(crate) fn count_all(counter: &mut u32, n: u32) {
+    *counter = counter.wrapping_add(n);
+}
+
+/// What a [`Responder`](crate::Responder) or [`Initiator`](crate::Initiator) has counted since it was made. Counters wrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LinkStats {

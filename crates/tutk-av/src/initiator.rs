@@ -5,7 +5,7 @@
 //! LoginFirst ──── login 1 ──► Pause ─────────► LoginSecond ─ login 2 ─► Waiting ──────► Connected
 //!     ▲                                                                   │  1 s after login 1
 //!     └───────────────────────────────────────────────────────────────────┘
-//! 5 s without 0x2100: Err(LoginTimeout). The answer is taken in any state.
+//! 5 s after the very first login 1 without 0x2100: Err(LoginTimeout). The answer is taken in any state.
 //! Connected: an ACK at once, after every IOCTRL and every 100 ms; each statistics request is answered.
 //!            Lossless mode: also an ACK that lists what is missing, and a statistics request every 200 ms.
 //! ```
@@ -15,6 +15,7 @@ use core::time::Duration;
 
 use tutk_core::{Cx, Datagram, Full, Instant, Layer, Secret, Timers, TxBuf};
 
+use crate::error::count;
 use crate::link::Link;
 use crate::login::{Half, write_login};
 use crate::message::{LoginReply, Message};
@@ -84,13 +85,12 @@ pub struct Initiator<'m> {
 }
 
 impl<'m> Initiator<'m> {
-    /// Begins to log in with the next [`poll_transmit`](Layer::poll_transmit).
+    /// Begins to log in with the next [`poll_transmit`](Layer::poll_transmit), which may be long after: the five seconds
+    /// for an answer run from there.
     ///
     /// `ioctl_memory` is where IOCTRLs of more than one packet are put together: 1024 bytes a packet; none is known to
     /// need more than two, and empty memory just drops them.
     pub fn new(config: &LoginConfig<'_>, ioctl_memory: &'m mut [u8], cx: &mut Cx<'_>) -> Self {
-        let mut timers = Timers::new();
-        timers.set(Timer::Limit as usize, cx.now + LOGIN_LIMIT);
         let mut credentials = Credentials {
             user: config.user.iter().take(USER_MAX).copied().collect(),
             password: Secret::new([0; PASSWORD_MAX]),
@@ -105,7 +105,7 @@ impl<'m> Initiator<'m> {
             serial: cx.rng.next_u32(),
             resend: config.resend,
             credentials: Some(credentials),
-            timers,
+            timers: Timers::new(),
             link: Link::new(ioctl_memory),
         }
     }
@@ -168,7 +168,7 @@ impl<'m> Initiator<'m> {
 
     fn handle_reply(&mut self, now: Instant, reply: LoginReply) -> Option<Event<'static>> {
         if self.is_logged_in() {
-            self.link.stats.rx_unexpected += 1;
+            count(&mut self.link.stats.rx_unexpected);
             return None;
         }
         self.state = State::Connected;
@@ -201,7 +201,7 @@ impl<'m> Initiator<'m> {
             self.resend,
             tx,
         )?;
-        self.link.stats.tx_login += 1;
+        count(&mut self.link.stats.tx_login);
         Ok(true)
     }
 }
@@ -225,7 +225,7 @@ impl Layer for Initiator<'_> {
             Some(Message::LoginReply(reply)) => self.handle_reply(cx.now, reply),
             Some(message) if self.is_logged_in() => self.link.handle(cx.now, message),
             Some(_) => {
-                self.link.stats.rx_unexpected += 1;
+                count(&mut self.link.stats.rx_unexpected);
                 None
             }
             None => None,
@@ -250,6 +250,9 @@ impl Layer for Initiator<'_> {
         match self.state {
             State::LoginFirst => {
                 self.write_half(Half::First, tx)?;
+                if self.timers.get(Timer::Limit as usize).is_none() {
+                    self.timers.set(Timer::Limit as usize, cx.now + LOGIN_LIMIT);
+                }
                 self.timers.set(Timer::Gap as usize, cx.now + PAIR_GAP);
                 self.timers
                     .set(Timer::Repeat as usize, cx.now + PAIR_REPEAT);

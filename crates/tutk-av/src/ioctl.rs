@@ -4,11 +4,14 @@
 //! direct form (`docs/protocol.md` §2.5). Every packet of a message of ours bears the same sequence number and counter;
 //! of a peer's we also understand packets that are counted one by one.
 
+use core::fmt;
+
 use tutk_core::{Full, TxBuf};
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U16, U32};
 
 use crate::message::{IoctlPart, split_io_type};
+use crate::redact::Len;
 use crate::wire::{FRAGMENT, Inner, Outer, VERSION, WRAPPED, kind};
 
 /// The only IO type that Wyze uses: the payload is an HL message.
@@ -18,7 +21,9 @@ pub const IO_TYPE: u32 = 0x0100;
 const MAX_PARTS: u16 = 32;
 
 /// A received IOCTRL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// `Debug` tells the length of the payload only.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Ioctl<'p> {
     /// IO type; [`IO_TYPE`] for all that Wyze sends.
     pub kind: u32,
@@ -26,6 +31,16 @@ pub struct Ioctl<'p> {
     pub payload: &'p [u8],
     /// The peer has sent this one before: it did not see our answer, or our ACK.
     pub repeat: bool,
+}
+
+impl fmt::Debug for Ioctl<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ioctl")
+            .field("kind", &self.kind)
+            .field("repeat", &self.repeat)
+            .field("payload", &Len(self.payload))
+            .finish()
+    }
 }
 
 /// How the header of an IOCTRL of ours is laid out.
@@ -180,7 +195,6 @@ pub(crate) enum Added {
 }
 
 /// Puts one fragmented IOCTRL together in the caller's memory. A packet of another message replaces what was begun.
-#[derive(Debug)]
 pub(crate) struct Assembly<'m> {
     memory: &'m mut [u8],
     message: u16,
@@ -189,6 +203,17 @@ pub(crate) struct Assembly<'m> {
     have: u32,
     len: usize,
     repeat: bool,
+}
+
+impl fmt::Debug for Assembly<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Assembly")
+            .field("message", &self.message)
+            .field("total", &self.total)
+            .field("have", &self.have)
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'m> Assembly<'m> {

@@ -107,6 +107,7 @@ mod login;
 mod message;
 mod packetizer;
 mod parity;
+mod redact;
 mod repair;
 mod resend;
 mod responder;

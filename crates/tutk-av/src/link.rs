@@ -9,6 +9,7 @@ use tutk_core::{Full, Instant, TxBuf};
 use zerocopy::IntoBytes;
 
 use crate::ack::{AckOut, stats_reply, stats_request};
+use crate::error::{count, count_all};
 use crate::ioctl::{Added, Assembly, Received};
 use crate::message::{Ack, IoctlPart, MediaPacket, Message, StatsBlock};
 use crate::parity::ParityGroup;
@@ -196,8 +197,8 @@ impl<'m> Link<'m> {
             }
         }
         self.recovered = true;
-        self.stats.rx_parity += 1;
-        self.stats.rx_recovered += 1;
+        count(&mut self.stats.rx_parity);
+        count(&mut self.stats.rx_recovered);
         bytes.get(from..).unwrap_or_default()
     }
 
@@ -205,7 +206,7 @@ impl<'m> Link<'m> {
     pub(crate) fn parse<'p>(&mut self, bytes: &'p [u8]) -> Option<Message<'p>> {
         Message::parse(bytes)
             .inspect_err(|_why: &Malformed| {
-                self.stats.rx_malformed += 1;
+                count(&mut self.stats.rx_malformed);
                 tutk_core::debug!("AV message dropped: {}", _why);
             })
             .ok()
@@ -216,8 +217,8 @@ impl<'m> Link<'m> {
         match message {
             Message::Ioctl(part) => return self.handle_ioctl(part),
             Message::Media(packet) => {
-                self.stats.rx_media += 1;
-                self.stats.rx_resent += u32::from(packet.resent);
+                count(&mut self.stats.rx_media);
+                count_all(&mut self.stats.rx_resent, u32::from(packet.resent));
                 self.saw_media(packet.counter);
                 if self.lossless {
                     self.track(now, &packet);
@@ -226,19 +227,19 @@ impl<'m> Link<'m> {
                 return Some(Event::Media(packet));
             }
             // In the one capture counter = group × size + index, so that parity packets have none of their own.
-            Message::Parity(_) => self.stats.rx_parity += 1,
+            Message::Parity(_) => count(&mut self.stats.rx_parity),
             Message::StatsRequest(block) => self.answer(Some(block)),
             Message::Channel => {
-                self.stats.rx_channel += 1;
+                count(&mut self.stats.rx_channel);
                 self.ack_due = true;
             }
             Message::Ack(ack) => self.handle_ack(now, &ack),
             Message::StatsReply { clock } if self.lossless => self.handle_echo(now, clock),
             Message::Login(_) | Message::LoginReply(_) | Message::StatsReply { .. } => {
-                self.stats.rx_unexpected += 1;
+                count(&mut self.stats.rx_unexpected);
             }
             Message::Unknown(_code) => {
-                self.stats.rx_unknown += 1;
+                count(&mut self.stats.rx_unknown);
                 tutk_core::debug!("AV message of unknown type {} dropped", _code);
             }
         }
@@ -273,7 +274,7 @@ impl<'m> Link<'m> {
             return;
         };
         for counter in ack.missing() {
-            self.stats.rx_requests += 1;
+            count(&mut self.stats.rx_requests);
             resend.want(now, counter);
         }
     }
@@ -282,7 +283,7 @@ impl<'m> Link<'m> {
     fn handle_echo(&mut self, now: Instant, clock: u16) {
         let rtt = (now.as_millis() as u16).wrapping_sub(clock);
         if rtt >= ECHO_LIMIT {
-            self.stats.rx_unexpected += 1;
+            count(&mut self.stats.rx_unexpected);
             return;
         }
         self.rtt_ms = Some(self.rtt_ms.map_or(rtt, |old| (7 * old + rtt) / 8));
@@ -304,7 +305,7 @@ impl<'m> Link<'m> {
         {
             packetizer.write_parity(group, tx)?;
             group.clear();
-            self.stats.tx_parity += 1;
+            count(&mut self.stats.tx_parity);
             return Ok(true);
         }
         let start = tx.len();
@@ -330,11 +331,11 @@ impl<'m> Link<'m> {
     }
 
     fn handle_ioctl<'p>(&mut self, part: IoctlPart<'p>) -> Option<Event<'p>> {
-        self.stats.rx_ioctl += 1;
+        count(&mut self.stats.rx_ioctl);
         self.answer(part.stats);
         self.ack_due = true;
         let repeat = self.received.contains(part.counter);
-        self.stats.rx_ioctl_repeated += u32::from(repeat);
+        count_all(&mut self.stats.rx_ioctl_repeated, u32::from(repeat));
         if let Some((kind, payload)) = part.whole() {
             self.received.insert(part.counter);
             return Some(Event::Ioctl(Ioctl {
@@ -355,7 +356,7 @@ impl<'m> Link<'m> {
             }
             Added::Pending => None,
             Added::Refused => {
-                self.stats.rx_ioctl_dropped += 1;
+                count(&mut self.stats.rx_ioctl_dropped);
                 tutk_core::debug!("part of an IOCTRL dropped: it does not fit");
                 None
             }
@@ -381,11 +382,11 @@ impl<'m> Link<'m> {
     /// Writes a pending statistics reply or ACK.
     pub(crate) fn poll_transmit(&mut self, now: Instant, tx: &mut TxBuf<'_>) -> Result<bool, Full> {
         if let Some(clock) = self.echo {
-            let count = self.echoes.wrapping_add(1);
-            tx.append(stats_reply(clock, count).as_bytes())?;
+            let echoes = self.echoes.wrapping_add(1);
+            tx.append(stats_reply(clock, echoes).as_bytes())?;
             self.echo = None;
-            self.echoes = count;
-            self.stats.tx_stats_reply += 1;
+            self.echoes = echoes;
+            count(&mut self.stats.tx_stats_reply);
             return Ok(true);
         }
         if self.stats_at.is_some_and(|at| at <= now) {
@@ -394,7 +395,7 @@ impl<'m> Link<'m> {
             let seq = self.seq();
             tx.append(stats_request(seq, clock, timeout_ms, self.highest).as_bytes())?;
             self.stats_at = Some(now + STATS_INTERVAL);
-            self.stats.tx_stats_request += 1;
+            count(&mut self.stats.tx_stats_request);
             return Ok(true);
         }
         if self.write_ack(now, tx)? {
@@ -404,7 +405,7 @@ impl<'m> Link<'m> {
             return Ok(false);
         };
         let resent = resend.write(now, tx)?;
-        self.stats.tx_resent += u32::from(resent);
+        count_all(&mut self.stats.tx_resent, u32::from(resent));
         Ok(resent)
     }
 
@@ -435,7 +436,7 @@ impl<'m> Link<'m> {
         ack.write(&missing, tx)?;
         self.acknowledged = self.highest;
         self.ack_due = false;
-        self.stats.tx_ack += 1;
+        count(&mut self.stats.tx_ack);
         Ok(true)
     }
 }

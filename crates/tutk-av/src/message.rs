@@ -9,11 +9,14 @@
 //! ```
 //! for media and IOCTRL; login, ACK and statistics have fixed layouts instead. Source: `docs/protocol.md` §2.5 to §2.8.
 
+use core::fmt;
+
 use tutk_core::wire::Malformed;
 use zerocopy::FromBytes;
 use zerocopy::little_endian::U16;
 
 use crate::FrameInfo;
+use crate::redact::Len;
 use crate::wire::{
     AckHead, ExtBlock, FLAG_EXT, FLAG_LAST, FRAGMENT, FecBlock, Inner, LoginBody, LoginReplyBody,
     Outer, StatsReplyBody, WRAPPED, kind,
@@ -133,7 +136,9 @@ pub struct StatsBlock {
 }
 
 /// One packet of an IOCTRL, in wrapped or direct form (`docs/protocol.md` §2.5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// `Debug` tells how many bytes there are, and none of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct IoctlPart<'p> {
     /// Sequence number of the peer's reliable messages.
     pub seq: u16,
@@ -149,6 +154,19 @@ pub struct IoctlPart<'p> {
     pub stats: Option<StatsBlock>,
     /// A part of: IO type (u32), then the message's payload.
     pub body: &'p [u8],
+}
+
+impl fmt::Debug for IoctlPart<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IoctlPart")
+            .field("seq", &self.seq)
+            .field("counter", &self.counter)
+            .field("message", &self.message)
+            .field("index", &self.index)
+            .field("total", &self.total)
+            .field("body", &Len(self.body))
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'p> IoctlPart<'p> {
@@ -177,7 +195,9 @@ pub struct FecPlace {
 }
 
 /// One packet of a video or audio frame. Layout: `docs/protocol.md` §2.8.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// `Debug` tells how many bytes there are, and none of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct MediaPacket<'p> {
     /// Video or audio.
     pub stream: Stream,
@@ -209,8 +229,27 @@ pub struct MediaPacket<'p> {
     pub protected: &'p [u8],
 }
 
+impl fmt::Debug for MediaPacket<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MediaPacket")
+            .field("stream", &self.stream)
+            .field("key", &self.key)
+            .field("resent", &self.resent)
+            .field("counter", &self.counter)
+            .field("frame", &self.frame)
+            .field("index", &self.index)
+            .field("total", &self.total)
+            .field("info", &self.info)
+            .field("fec", &self.fec)
+            .field("payload", &Len(self.payload))
+            .finish_non_exhaustive()
+    }
+}
+
 /// XOR of the packets of a FEC group (`docs/protocol.md` §2.8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// `Debug` tells how many bytes there are, and none of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Parity<'p> {
     /// The group it belongs to.
     pub fec: FecPlace,
@@ -218,6 +257,16 @@ pub struct Parity<'p> {
     pub counter: u16,
     /// XOR of [`MediaPacket::protected`] of the group's packets, zero-padded (inferred, see `docs/protocol.md` §2.8).
     pub bytes: &'p [u8],
+}
+
+impl fmt::Debug for Parity<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parity")
+            .field("fec", &self.fec)
+            .field("counter", &self.counter)
+            .field("bytes", &Len(self.bytes))
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'p> Message<'p> {

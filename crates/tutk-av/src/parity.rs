@@ -6,6 +6,8 @@
 //! of all others of the group ─────────────────────────────────────────────── XOR ──┴─► payload of the parity packet
 //! ```
 
+use core::fmt;
+
 use crate::FrameInfo;
 use crate::message::{FecPlace, MediaPacket};
 use crate::wire::{FRAGMENT, Inner};
@@ -20,7 +22,7 @@ const LATE: u16 = 256;
 /// Memory for the XOR of one FEC group, about 1100 bytes. Lend it with
 /// [`Initiator::lend_parity`](crate::Initiator::lend_parity) or
 /// [`Responder::lend_parity`](crate::Responder::lend_parity).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ParityGroup {
     group: u16,
     /// Data packets in the group.
@@ -32,6 +34,17 @@ pub struct ParityGroup {
     /// Longest packet so far.
     len: usize,
     xor: [u8; LONGEST],
+}
+
+impl fmt::Debug for ParityGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParityGroup")
+            .field("group", &self.group)
+            .field("size", &self.size)
+            .field("seen", &self.seen)
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for ParityGroup {

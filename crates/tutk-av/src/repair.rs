@@ -13,6 +13,7 @@ use core::time::Duration;
 use heapless::Vec;
 use tutk_core::Instant;
 
+use crate::error::{count, count_all};
 use crate::{LinkStats, MediaPacket};
 
 /// Missing packets remembered.
@@ -171,7 +172,7 @@ impl<'m> Repair<'m> {
             if self.strays < RESTART_PACKETS {
                 return;
             }
-            stats.rx_abandoned += self.holes.len() as u32;
+            count_all(&mut stats.rx_abandoned, self.holes.len() as u32);
             self.holes.clear();
             self.next = None;
             self.highest = Some(packet.counter);
@@ -185,10 +186,10 @@ impl<'m> Repair<'m> {
         if count == 0 {
             return;
         }
-        stats.rx_holes += count as u32;
+        count_all(&mut stats.rx_holes, count as u32);
         let kept = count.min(MAX_HOLES);
         let excess = (self.holes.len() + kept).saturating_sub(MAX_HOLES);
-        stats.rx_abandoned += (excess + count - kept) as u32;
+        count_all(&mut stats.rx_abandoned, (excess + count - kept) as u32);
         let mut position = 0;
         self.holes.retain(|_| {
             position += 1;
@@ -223,14 +224,14 @@ impl<'m> Repair<'m> {
             .holes
             .binary_search_by(|hole| behind.cmp(&highest.wrapping_sub(hole.counter)));
         let (Ok(i), hole) = (found, found.ok().and_then(|i| self.holes.get(i).copied())) else {
-            stats.rx_resent_in_vain += u32::from(resent);
+            count_all(&mut stats.rx_resent_in_vain, u32::from(resent));
             return;
         };
         if i < self.holes.len() {
             self.holes.remove(i);
         }
         if resent {
-            stats.rx_repaired += 1;
+            count(&mut stats.rx_repaired);
         } else if let (Some(hole), false) = (hole, recovered) {
             // Only reordered: wait that long the next time.
             let late = millis(now).wrapping_sub(hole.since).saturating_add(5);
@@ -265,7 +266,7 @@ impl<'m> Repair<'m> {
         let (before, deadline) = (self.holes.len(), self.deadline_ms);
         self.holes
             .retain(|hole| now_ms.wrapping_sub(hole.since) < deadline);
-        stats.rx_abandoned += (before - self.holes.len()) as u32;
+        count_all(&mut stats.rx_abandoned, (before - self.holes.len()) as u32);
         let mut soonest: Option<u32> = None;
         for hole in self.holes.iter_mut() {
             if reached(now_ms, hole.due) && list.push(hole.counter).is_ok() {
@@ -279,7 +280,7 @@ impl<'m> Repair<'m> {
             };
             soonest = Some(soonest.map_or(wait, |soonest| soonest.min(wait)));
         }
-        stats.tx_requests += list.len() as u32;
+        count_all(&mut stats.tx_requests, list.len() as u32);
         self.quiet_until = Instant::from_millis(now.as_millis() + QUIET_MS);
         self.next = soonest.map(|wait| {
             Instant::from_millis(now.as_millis() + u64::from(wait)).max(self.quiet_until)

@@ -7,6 +7,8 @@
 //! ```
 //! Source: `docs/protocol.md` §2.6, §2.8.
 
+use core::fmt;
+
 use tutk_core::{Full, Instant, TxBuf};
 use zerocopy::FromBytes;
 use zerocopy::little_endian::U16;
@@ -31,7 +33,6 @@ const WANTED: u8 = 1;
 /// A copy has been sent.
 const COPIED: u8 = 2;
 
-#[derive(Debug)]
 pub(crate) struct Resend<'m> {
     memory: &'m mut [u8],
     slots: usize,
@@ -39,6 +40,15 @@ pub(crate) struct Resend<'m> {
     wanted: u16,
     /// Where the search for a wanted place goes on.
     cursor: usize,
+}
+
+impl fmt::Debug for Resend<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resend")
+            .field("slots", &self.slots)
+            .field("wanted", &self.wanted)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'m> Resend<'m> {

@@ -16,6 +16,7 @@ use core::time::Duration;
 use subtle::ConstantTimeEq;
 use tutk_core::{Cx, Datagram, Full, Instant, Layer, Secret, TxBuf};
 
+use crate::error::count;
 use crate::link::Link;
 use crate::login::write_reply;
 use crate::message::{Login, Message};
@@ -191,7 +192,7 @@ impl<'m> Responder<'m> {
 
     fn handle_login(&mut self, now: Instant, login: &Login<'_>) -> Option<Event<'static>> {
         if !self.knows(login) {
-            self.link.stats.rx_login_refused += 1;
+            count(&mut self.link.stats.rx_login_refused);
             tutk_core::debug!("AV login with another password dropped");
             return None;
         }
@@ -232,7 +233,7 @@ impl Layer for Responder<'_> {
             Some(Message::Login(login)) => self.handle_login(cx.now, &login),
             Some(message) if self.state == State::Connected => self.link.handle(cx.now, message),
             Some(_) => {
-                self.link.stats.rx_unexpected += 1;
+                count(&mut self.link.stats.rx_unexpected);
                 None
             }
             None => None,
@@ -252,7 +253,7 @@ impl Layer for Responder<'_> {
             write_reply(answer.serial, answer.enable, self.two_way, tx)?;
             self.answer = None;
             self.answered = true;
-            self.link.stats.tx_login += 1;
+            count(&mut self.link.stats.tx_login);
             if self.resend && !self.link.is_lossless() {
                 self.link.start_lossless(cx.now);
             }

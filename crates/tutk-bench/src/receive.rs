@@ -47,7 +47,7 @@ impl Pair {
             video: leak(video),
             audio: leak(audio),
             handshake: leak(512),
-            control: leak(0),
+            ..Storage::default()
         };
         let config = CameraConfig {
             framings,

@@ -193,7 +193,8 @@ impl<'m> Client<'m> {
         self.state == State::Connected && self.engine.failed.is_none()
     }
 
-    /// How far the handshake has come; [`Phase::Finished`] once the keys are in place.
+    /// What the handshake waits for. [`Phase::Finished`] from the moment the keys are in place, and ever after; also
+    /// after [`close`](Self::close), however far it had come.
     pub fn phase(&self) -> Phase {
         match self.state {
             State::WaitServerHello => Phase::Hello,
@@ -252,6 +253,11 @@ impl<'m> Client<'m> {
                 count(&mut self.engine.stats.rx_plaintext_ignored);
                 return;
             }
+            if !protected && self.is_another_verify_request(&fragment) {
+                let outcome = self.on_hello_verify_request(fragment.bytes);
+                self.engine.settle(outcome);
+                continue;
+            }
             match self
                 .engine
                 .arrive(&fragment, protected, self.state == State::WaitFinished)
@@ -292,6 +298,17 @@ impl<'m> Client<'m> {
 
     fn is_ecdhe(&self) -> bool {
         self.hs.suite.is_some_and(CipherSuite::is_ecdhe)
+    }
+
+    /// Whether this asks for a cookie once more. A server that keeps nothing numbers each such request 0, also when its
+    /// secret has changed since the last one.
+    fn is_another_verify_request(&self, fragment: &Fragment<'_>) -> bool {
+        self.state == State::WaitServerHello
+            && fragment.kind == Kind::HelloVerifyRequest
+            && fragment.is_whole()
+            && fragment.seq < self.engine.next_seq
+            && message::read_hello_verify_request(fragment.bytes)
+                .is_ok_and(|cookie| cookie != self.hs.cookie.as_slice())
     }
 
     fn on_hello_verify_request(&mut self, body: &[u8]) -> Result<(), Refusal> {

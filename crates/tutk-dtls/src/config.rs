@@ -86,7 +86,7 @@ pub struct ServerConfig<'a> {
     /// Whether a client must first prove, by returning a cookie, that it receives at its address (RFC 6347 §4.2.1).
     /// Default off, as cameras.
     pub cookie: bool,
-    /// Time from the first ClientHello of an attempt until
+    /// Time from the first ClientHello, whatever others follow it, until
     /// [`Error::HandshakeTimeout`](crate::Error::HandshakeTimeout). Default 8 s.
     pub handshake_limit: Duration,
     /// Whether to agree to the extended master secret when a client offers it (RFC 7627). Default no, as cameras.

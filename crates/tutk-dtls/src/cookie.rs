@@ -28,8 +28,15 @@ impl Jar {
     pub(crate) fn bake(&self, from: SocketAddr, hello: &ClientHello<'_>) -> [u8; COOKIE] {
         let mut mac = hmac(self.0.expose());
         match from.ip() {
-            IpAddr::V4(ip) => mac.update(&ip.octets()),
-            IpAddr::V6(ip) => mac.update(&ip.octets()),
+            // The tag keeps an address with the bytes behind it from reading as one of the other family.
+            IpAddr::V4(ip) => {
+                mac.update(&[4]);
+                mac.update(&ip.octets());
+            }
+            IpAddr::V6(ip) => {
+                mac.update(&[6]);
+                mac.update(&ip.octets());
+            }
         }
         mac.update(&from.port().to_be_bytes());
         let (before, behind) = hello.around_cookie;

@@ -1,5 +1,6 @@
 //! What both roles share: records in, keys, sequence numbers, timers, alerts. Records out are in `transmit`.
 
+use core::fmt;
 use core::time::Duration;
 
 use tutk_core::{Backoff, Cx, Datagram, Instant, Timers, TxBuf};
@@ -23,8 +24,8 @@ const RETRANSMIT_CAP: Duration = Duration::from_millis(1200);
 /// duplicated or forged datagram.
 const ECHO_GAP: Duration = Duration::from_millis(150);
 
-/// What a datagram brought about.
-#[derive(Debug, PartialEq, Eq)]
+/// What a datagram brought about. `Debug` tells the length of data only.
+#[derive(PartialEq, Eq)]
 pub enum Event<'p> {
     /// The handshake is done and the peer has proved that it has the key. Happens once.
     Connected {
@@ -33,8 +34,18 @@ pub enum Event<'p> {
     },
     /// Application data of one record, decrypted where it lay. May be empty.
     Data(&'p mut [u8]),
-    /// The peer said goodbye (close_notify). Nothing more can be sent or will be received.
+    /// The peer said goodbye (close_notify). Nothing more can be sent or will be received. Happens once.
     Closed,
+}
+
+impl fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected { suite } => write!(f, "Connected({suite:?})"),
+            Self::Data(bytes) => write!(f, "Data({} bytes)", bytes.len()),
+            Self::Closed => f.write_str("Closed"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -113,6 +124,8 @@ pub(crate) struct Engine<'m> {
     tx_seq: [u64; 2],
     limit: Duration,
     pub(crate) failed: Option<Error>,
+    /// The peer has said goodbye.
+    peer_closed: bool,
     pub(crate) stats: Stats,
 }
 
@@ -133,6 +146,7 @@ impl<'m> Engine<'m> {
             tx_seq: [0; 2],
             limit,
             failed: None,
+            peer_closed: false,
             stats: Stats::default(),
         }
     }
@@ -162,8 +176,12 @@ impl<'m> Engine<'m> {
 
     // --- records in ---
 
-    /// The next record of `input` that is worth a look; the others are dropped and counted. `None`: used up.
+    /// The next record of `input` that is worth a look; the others are dropped and counted. `None`: used up, or the
+    /// association is finished.
     pub(crate) fn next_record<'p>(&mut self, input: &mut Datagram<'p>) -> Option<Record<'p>> {
+        if self.failed.is_some() {
+            input.take_all();
+        }
         while !input.is_empty() {
             let header = Header::parse(input.peek()).ok();
             let record = header.and_then(|h| input.take(HEADER + h.len).zip(Some(h)));
@@ -304,8 +322,11 @@ impl<'m> Engine<'m> {
         };
         match *bytes {
             [_, alert::CLOSE_NOTIFY]
-                if protected && matches!(stage, Stage::Connected | Stage::Closed) =>
+                if protected
+                    && matches!(stage, Stage::Connected | Stage::Closed)
+                    && !self.peer_closed =>
             {
+                self.peer_closed = true;
                 if stage == Stage::Connected {
                     self.alert = Some(Alert {
                         fatal: false,
@@ -318,6 +339,8 @@ impl<'m> Engine<'m> {
                 let error = Error::PeerAlert(description);
                 self.failed = Some(error);
                 self.timers.stop_all();
+                self.flight.stop();
+                self.alert = None;
                 Err(error)
             }
             _ => {
@@ -351,13 +374,6 @@ impl<'m> Engine<'m> {
         if self.timers.get(Timer::Deadline as usize).is_none() {
             self.timers.set(Timer::Deadline as usize, now + self.limit);
         }
-    }
-
-    /// Starts the handshake's clock anew: another attempt has begun.
-    #[cfg(feature = "server")]
-    pub(crate) fn restart_deadline(&mut self, now: Instant) {
-        self.timers.stop(Timer::Deadline as usize);
-        self.start_deadline(now);
     }
 
     /// Does what is due. `timeout` is what a passed deadline means.
@@ -450,4 +466,26 @@ pub(crate) enum Stage {
 /// What a passed deadline is called.
 pub(crate) fn timeout(after: Phase) -> Error {
     Error::HandshakeTimeout { after }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_of_data_tells_its_length_only() {
+        let text = format!("{:?}", Event::Data(&mut b"AUTHPWD".clone()));
+        assert_eq!(text, "Data(7 bytes)");
+    }
+
+    #[test]
+    fn the_peer_closes_once() {
+        let mut engine = Engine::new(&mut [], 1200, Duration::from_secs(8));
+        let goodbye = [1, alert::CLOSE_NOTIFY];
+        assert_eq!(engine.on_alert(true, &goodbye, Stage::Connected), Ok(true));
+        assert_eq!(engine.on_alert(true, &goodbye, Stage::Closed), Ok(false));
+        assert_eq!(engine.stats.rx_alert_ignored, 1);
+        engine.reset();
+        assert_eq!(engine.on_alert(true, &goodbye, Stage::Closed), Ok(true));
+    }
 }

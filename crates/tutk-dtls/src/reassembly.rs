@@ -65,6 +65,9 @@ impl<'m> Reassembly<'m> {
     /// Adds a fragment. One of another message (or another length) than the unfinished one replaces that.
     pub(crate) fn add(&mut self, fragment: &Fragment<'_>) -> Outcome {
         let (start, end) = (fragment.offset, fragment.offset + fragment.bytes.len());
+        if fragment.len > self.memory.len() {
+            return Outcome::Dropped;
+        }
         let Some(room) = self
             .memory
             .get_mut(start..end)
@@ -190,6 +193,22 @@ mod tests {
         let mut memory = [0; 50];
         let mut r = Reassembly::new(&mut memory);
         assert_eq!(r.add(&fragment(&message, 0, 60)), Outcome::Dropped);
+    }
+
+    #[test]
+    fn a_fragment_of_a_message_that_is_too_long_does_not_end_the_current_one() {
+        let message: Vec<u8, 100> = (0..100).collect();
+        let mut memory = [0; 100];
+        let mut r = Reassembly::new(&mut memory);
+        assert_eq!(r.add(&fragment(&message, 0, 60)), Outcome::Incomplete);
+        let too_long = Fragment {
+            len: 101,
+            ..fragment(&message, 0, 10)
+        };
+        assert_eq!(r.add(&too_long), Outcome::Dropped);
+        assert_eq!(r.add(&fragment(&message, 60, 100)), Outcome::Complete);
+        let (bytes, len) = r.take().unwrap();
+        assert_eq!(&bytes[..len], &message[..]);
     }
 
     proptest! {

@@ -16,7 +16,8 @@
 //!                                             Finished         Connected
 //! ```
 //!
-//! A ClientHello with another random begins the handshake anew as long as it is not done: the client has tried again.
+//! A ClientHello with another random begins the handshake anew as long as it is not done: the client has tried again. The
+//! time limit runs from the first one.
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -119,6 +120,8 @@ pub struct Server<'m> {
     verify: Option<([u8; COOKIE], u64)>,
     /// A hello was refused for want of a common suite.
     refused: bool,
+    /// A hello of the current datagram was answered. One datagram must not cost a key pair for each hello it holds.
+    answered: bool,
 }
 
 impl<'m> Server<'m> {
@@ -141,6 +144,7 @@ impl<'m> Server<'m> {
             jar: config.cookie.then(|| Jar::new(cx.rng)),
             verify: None,
             refused: false,
+            answered: false,
         }
     }
 
@@ -189,7 +193,8 @@ impl<'m> Server<'m> {
         self.state == State::Connected && self.engine.failed.is_none()
     }
 
-    /// How far the handshake has come; [`Phase::Finished`] once the keys are in place.
+    /// What the handshake waits for. [`Phase::Finished`] from the moment the keys are in place, and ever after; also
+    /// after [`close`](Self::close), however far it had come.
     pub fn phase(&self) -> Phase {
         match self.state {
             State::WaitClientHello => Phase::Hello,
@@ -328,9 +333,13 @@ impl<'m> Server<'m> {
             }
             return;
         };
+        if core::mem::replace(&mut self.answered, true) {
+            count(&mut self.engine.stats.rx_bad_handshake);
+            return;
+        }
         if self.state != State::WaitClientHello {
+            // The time limit goes on: whoever keeps saying hello without the key must not hold the server forever.
             count(&mut self.engine.stats.restarts);
-            self.engine.restart_deadline(cx.now);
         }
         self.answer(cx, suite, &hello, seq, body);
     }
@@ -474,6 +483,7 @@ impl Layer for Server<'_> {
         input: &mut Datagram<'p>,
     ) -> Result<Option<Event<'p>>, Error> {
         self.engine.alive()?;
+        self.answered = false;
         while let Some(record) = self.engine.next_record(input) {
             match record {
                 Record::Data(bytes) if self.state == State::Connected => {

@@ -17,7 +17,8 @@ pub struct Stats {
     pub rx_replayed: u32,
     /// Encrypted records that do not authenticate.
     pub rx_bad_record: u32,
-    /// Handshake messages or fragments that are malformed, or belong to no state we are in.
+    /// Handshake messages or fragments that are malformed, or belong to no state we are in; hellos behind another one in
+    /// their datagram.
     pub rx_bad_handshake: u32,
     /// Handshake fragments that were dropped because they are ahead of the next message.
     pub rx_ahead: u32,
@@ -28,7 +29,7 @@ pub struct Stats {
     pub rx_repeated: u32,
     /// Plaintext records ignored because the association is connected: forged, or of a new attempt.
     pub rx_plaintext_ignored: u32,
-    /// Alerts ignored: warnings, and alerts before anything has begun.
+    /// Alerts ignored: warnings, alerts before anything has begun, and further goodbyes.
     pub rx_alert_ignored: u32,
     /// ClientHellos refused because no suite (or not DTLS 1.2) is in common. Server only.
     pub rx_hello_refused: u32,

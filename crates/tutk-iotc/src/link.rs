@@ -154,12 +154,23 @@ impl Link {
     }
 
     /// Whether a packet from `from` counts as the peer's; `proven` says that it could prove itself.
-    pub(crate) fn admit(&mut self, from: SocketAddr, proven: bool, stats: &mut Stats) -> bool {
+    fn admit(&mut self, from: SocketAddr, proven: bool, stats: &mut Stats) -> bool {
         let admitted = from == self.peer || (proven && !self.secured);
         if admitted {
             self.adopt(from, stats);
         }
         admitted
+    }
+
+    /// The same for a request of the connect stage that bears our session id.
+    pub(crate) fn admit_request(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        stats: &mut Stats,
+    ) -> bool {
+        self.now = now;
+        self.admit(from, true, stats)
     }
 
     /// Says goodbye. CC51's close packet is unknown, so there is none.

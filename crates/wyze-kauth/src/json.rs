@@ -5,12 +5,12 @@
 
 use core::fmt::Write as _;
 
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json_core::de::Deserializer;
 use tutk_core::wire::{Malformed, Writer};
 
 /// Objects and arrays inside each other that are followed. The parser recurses, so the peer must not choose the depth.
-const MAX_DEPTH: usize = 8;
+const MAX_DEPTH: u8 = 8;
 
 /// Receives the name of the enclosing object (empty for the outermost), the key and the value as text.
 type Visit<'a, 'p> = &'a mut dyn FnMut(&'p str, &'p str, &'p str);
@@ -26,11 +26,11 @@ pub(crate) fn for_each_scalar<'p>(bytes: &'p [u8], visit: Visit<'_, 'p>) -> Resu
     let json = start
         .and_then(|at| bytes.get(at..))
         .ok_or(Malformed::BadMagic)?;
-    check_depth(json)?;
     let mut de = Deserializer::new(json, None);
     let root = Object {
         json,
         name: "",
+        inside: MAX_DEPTH - 1,
         visit,
     };
     root.deserialize(&mut de).map_err(|_| Malformed::BadValue)
@@ -50,27 +50,6 @@ pub(crate) fn find_scalar<'p>(bytes: &'p [u8], key: &str) -> Option<&'p str> {
             };
         }
     }
-}
-
-fn check_depth(json: &[u8]) -> Result<(), Malformed> {
-    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
-    for &b in json {
-        if in_string {
-            in_string = escaped || b != b'"';
-            escaped = b == b'\\' && !escaped;
-            continue;
-        }
-        match b {
-            b'"' => in_string = true,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > MAX_DEPTH {
-            return Err(Malformed::BadValue);
-        }
-    }
-    Ok(())
 }
 
 /// The value, given what follows the characters of its key: the quote, blanks and a colon.
@@ -97,6 +76,8 @@ struct Object<'a, 'p> {
     json: &'p [u8],
     /// The key it stands under.
     name: &'p str,
+    /// Levels that may follow inside of it.
+    inside: u8,
     visit: Visit<'a, 'p>,
 }
 
@@ -132,6 +113,7 @@ impl<'p> Visitor<'p> for Object<'_, 'p> {
                 Some(b'{') => map.next_value_seed(Object {
                     json: self.json,
                     name: key,
+                    inside: one_less(self.inside)?,
                     visit: &mut *self.visit,
                 })?,
                 Some(b'"') => {
@@ -140,16 +122,62 @@ impl<'p> Visitor<'p> for Object<'_, 'p> {
                         (self.visit)(self.name, key, text);
                     }
                 }
-                Some(b'[') => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+                Some(b'[') => map.next_value_seed(Skip(self.inside))?,
                 _ => {
-                    map.next_value::<IgnoredAny>()?;
+                    map.next_value_seed(Skip(self.inside))?;
                     if let Some(text) = token(value).filter(|&t| t != "null") {
                         (self.visit)(self.name, key, text);
                     }
                 }
             }
+        }
+        Ok(())
+    }
+}
+
+/// A value that is passed over, with how many levels it may have. Depth is counted where the parser recurses and nowhere
+/// else: whoever counts brackets beside it must agree with it, byte for byte, on where strings end.
+struct Skip(u8);
+
+fn one_less<E: serde::de::Error>(levels: u8) -> Result<u8, E> {
+    levels
+        .checked_sub(1)
+        .ok_or_else(|| E::custom("nested too deeply"))
+}
+
+impl<'p> DeserializeSeed<'p> for Skip {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'p>>(self, de: D) -> Result<(), D::Error> {
+        de.deserialize_ignored_any(self)
+    }
+}
+
+impl<'p> Visitor<'p> for Skip {
+    type Value = ();
+
+    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'p>>(self, mut seq: A) -> Result<(), A::Error> {
+        let inside = one_less(self.0)?;
+        while seq.next_element_seed(Skip(inside))?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'p>>(self, mut map: A) -> Result<(), A::Error> {
+        let inside = one_less(self.0)?;
+        while map.next_key::<IgnoredAny>()?.is_some() {
+            map.next_value_seed(Skip(inside))?;
         }
         Ok(())
     }
@@ -268,6 +296,31 @@ mod tests {
         assert_eq!(scalars(&deep), (vec![], false));
         let quoted = br#"{"a":"[[[[[[[[[[[[[[[[\"[[[[[[[[[[[[[","b":1}"#;
         assert_eq!(scalars(quoted), (vec![("", "b", "1")], true));
+    }
+
+    /// A reader that ends strings elsewhere than another that counts brackets lets brackets through uncounted.
+    #[test]
+    fn stray_quotes_do_not_hide_nesting() {
+        let walk = || {
+            let mut hidden = br#"{"a":x","k":"#.to_vec();
+            hidden.extend([b'['; 1000]);
+            assert_eq!(scalars(&hidden), (vec![("", "a", "x\"")], false));
+            let mut objects = br#"{"a":[x","k":"#.to_vec();
+            objects.extend(br#"{"a":"#.repeat(1000));
+            assert_eq!(scalars(&objects), (vec![], false));
+        };
+        let thread = std::thread::Builder::new().stack_size(96 << 10);
+        thread.spawn(walk).unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn eight_levels_are_followed_and_not_nine() {
+        let nested = |n: usize| [r#"{"o":"#.repeat(n), "1".into(), "}".repeat(n)].concat();
+        assert_eq!(scalars(nested(8).as_bytes()), (vec![("o", "o", "1")], true));
+        assert_eq!(scalars(nested(9).as_bytes()), (vec![], false));
+        let skipped = |n: usize| [r#"{"a":"#, &"[".repeat(n), &"]".repeat(n), "}"].concat();
+        assert!(scalars(skipped(7).as_bytes()).1);
+        assert!(!scalars(skipped(8).as_bytes()).1);
     }
 
     #[test]

@@ -424,3 +424,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn debug_of_a_body_tells_its_length_only() {
+    use wyze_kauth::command::{Json, Raw};
+    let json = Json {
+        json: br#"{"mac":"SECRET"}"#,
+    };
+    let text = format!("{json:?} {:?}", Raw(b"SECRET"));
+    assert_eq!(text, "Json(16 bytes) Raw(6 bytes)");
+}

@@ -1,7 +1,9 @@
 //! What an assembler is told, and what it tells.
 
+use core::fmt;
 use core::time::Duration;
 
+use crate::redact::Len;
 use crate::{FrameInfo, RepairConfig, Stream};
 
 /// How an [`Assembler`](crate::Assembler) treats loss.
@@ -95,7 +97,9 @@ pub struct FrameRef {
 }
 
 /// A whole frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// `Debug` tells the length of the data only.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// Video or audio.
     pub stream: Stream,
@@ -111,7 +115,20 @@ pub struct Frame<'a> {
     pub data: &'a [u8],
 }
 
-/// What an [`Assembler`](crate::Assembler) has counted since it was made.
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("stream", &self.stream)
+            .field("number", &self.number)
+            .field("key", &self.key)
+            .field("info", &self.info)
+            .field("timestamp", &self.timestamp)
+            .field("data", &Len(self.data))
+            .finish()
+    }
+}
+
+/// What an [`Assembler`](crate::Assembler) has counted since it was made. Counters wrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AssemblerStats {

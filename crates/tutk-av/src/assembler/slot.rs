@@ -44,7 +44,7 @@ pub(super) struct Slot {
     pub(super) key: bool,
     /// A fragment other than the last is shorter than 1024 bytes.
     short: bool,
-    /// Its number lies far behind (or very far ahead): perhaps the sender counts anew.
+    /// Its number is far from the others: perhaps the sender counts anew.
     pub(super) restarted: bool,
     pub(super) state: State,
     /// Known from the last fragment on.

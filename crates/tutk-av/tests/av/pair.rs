@@ -92,6 +92,25 @@ fn login_goes_out_as_a_pair_and_again_every_second_until_it_fails() {
 }
 
 #[test]
+fn the_five_seconds_for_an_answer_begin_with_the_first_login() {
+    let mut rng = rng();
+    let mut cx = Cx::new(Instant::ZERO, &mut rng);
+    let mut app = Initiator::new(&CONFIG, &mut [], &mut cx);
+    assert_eq!(app.poll_timeout(), None, "nothing runs before");
+    cx.now = Instant::from_millis(20_000);
+    app.handle_timeout(&mut cx).unwrap();
+    assert_eq!(take(&mut app, &mut cx).unwrap().len(), 1);
+    let error = loop {
+        cx.now = app.poll_timeout().unwrap();
+        if let Err(error) = app.handle_timeout(&mut cx) {
+            break error;
+        }
+        take(&mut app, &mut cx).unwrap();
+    };
+    assert_eq!((error, cx.now.as_millis()), (Error::LoginTimeout, 25_000));
+}
+
+#[test]
 fn the_second_packet_is_answered_at_once_and_each_repetition_again() {
     let mut rng = rng();
     let mut cx = Cx::new(Instant::ZERO, &mut rng);

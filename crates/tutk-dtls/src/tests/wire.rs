@@ -803,6 +803,116 @@ fn a_client_that_tries_again_displaces_its_half_done_handshake() {
     }
 }
 
+#[test]
+fn a_server_whose_cookie_secret_changes_meanwhile_is_followed() {
+    let cookie = ServerConfig {
+        cookie: true,
+        ..server_config()
+    };
+    let mut w = world(client_config(), cookie);
+    let hello = sent_now(&mut w, To::Server).remove(0);
+    w.deliver(To::Server, &hello);
+    let verify = sent_now(&mut w, To::Client).remove(0);
+    w.deliver(To::Client, &verify);
+    w.deliver(To::Client, &verify);
+    assert_eq!(
+        w.client.stats().rx_repeated,
+        1,
+        "the same cookie is no news"
+    );
+    w.server.reset(&mut Cx::new(w.now, &mut w.rng));
+    w.run();
+    w.assert_connected(CHACHA);
+    assert_eq!(w.server.stats().rx_hello_unverified, 1);
+}
+
+#[test]
+fn verify_requests_are_followed_twice_and_no_further() {
+    let mut w = world(client_config(), server_config());
+    assert_eq!(sent_now(&mut w, To::Server).len(), 1);
+    let hellos = (1..=9u8).map(|cookie| {
+        let body = [0xfe, 0xff, 1, cookie];
+        let verify = handshake_record(Kind::HelloVerifyRequest, 0, &body);
+        w.deliver(To::Client, &verify);
+        sent_now(&mut w, To::Server).len()
+    });
+    assert_eq!(hellos.sum::<usize>(), 2);
+}
+
+/// A ClientHello with this in every byte of its random.
+fn hello_with_random(hello: &[u8], random: u8) -> Vec<u8> {
+    let mut bytes = hello.to_vec();
+    bytes[27..59].fill(random);
+    bytes
+}
+
+#[test]
+fn hellos_without_the_key_do_not_prolong_the_handshake() {
+    let mut w = world(client_config(), server_config());
+    let hello = sent_now(&mut w, To::Server).remove(0);
+    let mut random = 0;
+    while w.server_error.is_none() {
+        assert!(w.now <= Instant::from_millis(8000), "held for too long");
+        random += 1;
+        w.deliver(To::Server, &hello_with_random(&hello, random));
+        w.now += Duration::from_secs(1);
+        let mut cx = Cx::new(w.now, &mut w.rng);
+        w.server_error = w.server.handle_timeout(&mut cx).err();
+    }
+    let after = Phase::KeyExchange;
+    assert_eq!(w.server_error, Some(Error::HandshakeTimeout { after }));
+    assert!(w.server.stats().restarts >= 6);
+}
+
+#[test]
+fn one_datagram_makes_one_key_pair() {
+    let mut w = world(client_config(), server_config());
+    let hello = sent_now(&mut w, To::Server).remove(0);
+    let many: Vec<_> = (1..=5)
+        .flat_map(|random| hello_with_random(&hello, random))
+        .collect();
+    w.deliver(To::Server, &many);
+    assert_eq!(w.server.stats().restarts, 0);
+    assert_eq!(w.server.stats().rx_bad_handshake, 4);
+    w.deliver(To::Server, &many);
+    assert_eq!(
+        w.server.stats().restarts,
+        1,
+        "one more, of those that differ"
+    );
+}
+
+// --- ends ---
+
+#[test]
+fn nothing_is_sent_after_the_peers_fatal_alert() {
+    let mut w = world(client_config(), server_config());
+    w.deliver(To::Client, &plain_record(21, [0xfe, 0xfd], 9, &[2, 40]));
+    assert_eq!(w.client_error, Some(Error::PeerAlert(40)));
+    let mut memory = [0; 1200];
+    let mut tx = TxBuf::new(&mut memory);
+    let mut cx = Cx::new(w.now, &mut w.rng);
+    assert_eq!(
+        w.client.poll_transmit(&mut cx, &mut tx),
+        Err(Error::PeerAlert(40)),
+        "not even the hello that had been due"
+    );
+}
+
+#[test]
+fn records_behind_a_fatal_message_are_not_looked_at() {
+    let mut w = world(client_config(), server_config());
+    assert_eq!(sent_now(&mut w, To::Server).len(), 1);
+    // A ServerHello in DTLS 1.0, behind it an alert.
+    let body = [&[0xfe, 0xff][..], &[7; 32], &[0], &[0xcc, 0xac], &[0]].concat();
+    let mut datagram = handshake_record(Kind::ServerHello, 0, &body);
+    datagram.extend(plain_record(21, [0xfe, 0xfd], 9, &[2, 20]));
+    w.deliver(To::Client, &datagram);
+    assert_eq!(w.client_error, None, "the alert would have been an error");
+    assert_eq!(w.client.stats().rx_records, 1);
+    assert_eq!(sent_now(&mut w, To::Server)[0][13..], [2, 70]);
+}
+
 // --- the calls themselves ---
 
 #[test]

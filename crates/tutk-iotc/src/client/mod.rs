@@ -6,7 +6,7 @@
 //!       │ 0x0602: our UID, our sid                   0x1002 step 1: our sid, right HMAC
 //!       │        Event::Found                                 Event::Found
 //!       ▼                                                     ▼
-//!   Opening     0x0601 stage 2 and 0x0402, every 500 ms   ││   0x1002 step 2, every 500 ms ──► limit: Err(NotConfirmed)
+//!   Opening     0x0601 stage 2 and 0x0402, every 500 ms   ││   0x1002 steps 0 and 2, every 500 ms ──► limit: Err(NotConfirmed)
 //!       │       0x0404, or 2 s without                    ││   0x1002 step 3
 //!       ▼                         whichever is first: Event::Open
 //!   Open        see link.rs
@@ -15,7 +15,9 @@
 //!   Ended       closed by either side
 //! ```
 //!
-//! Both tracks of `Opening` may run at once; the one that completes first is the session and the other is dropped.
+//! A repeated step 2 comes with a repeated step 0, since a camera keeps a ticket for the client that asked last: if another
+//! one was faster, step 1 brings a new ticket. Both tracks of `Opening` may run at once; the one that completes first is
+//! the session and the other is dropped.
 
 mod receive;
 
@@ -80,6 +82,8 @@ struct Knock {
 struct Claim {
     at: SocketAddr,
     ticket: [u8; 2],
+    /// Step 0 is to be sent once more: the camera may have forgotten the ticket.
+    search: bool,
     /// Step 2 is to be sent.
     ask: bool,
 }
@@ -326,6 +330,15 @@ impl Client {
         }
         #[cfg(feature = "cc51")]
         if let Some(claim) = &mut opening.claim
+            && claim.search
+        {
+            probe(Framing::Cc51, &self.credentials, self.sid, tx)?;
+            tx.set_destination(claim.at);
+            claim.search = false;
+            return Ok(true);
+        }
+        #[cfg(feature = "cc51")]
+        if let Some(claim) = &mut opening.claim
             && claim.ask
         {
             let body = wire::cc51::SearchBody::new(2, claim.ticket, self.sid);
@@ -385,6 +398,7 @@ impl Opening {
         }
         #[cfg(feature = "cc51")]
         if let Some(claim) = &mut self.claim {
+            claim.search = true;
             claim.ask = true;
         }
     }

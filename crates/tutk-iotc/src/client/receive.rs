@@ -154,10 +154,11 @@ impl Client {
             dropped(&mut self.stats.rx_unexpected, "one more answer");
             return None;
         }
-        // A camera that was restarted meanwhile has a new ticket.
+        // A camera that was restarted meanwhile, or was asked by others, has a new ticket.
         opening.claim = Some(Claim {
             at: from,
             ticket,
+            search: false,
             ask: true,
         });
         first.then_some(Event::Found {

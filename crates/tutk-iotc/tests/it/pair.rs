@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use tutk_core::{Cx, Instant, Layer, TxBuf};
 use tutk_iotc::{
-    ClientConfig, DeviceConfig, Error, Framing, Framings, IDLE_LIMIT, MAX_TARGETS, WrapError, wire,
+    Client, ClientConfig, Device, DeviceConfig, Error, Framing, Framings, IDLE_LIMIT, MAX_TARGETS,
+    WrapError, wire,
 };
 
-use crate::common::{BROADCAST, HINT, Net, Seen, Side, addr, drain, key, plain, uid};
+use crate::common::{
+    BROADCAST, FixedRng, HINT, Net, Seen, Side, addr, drain, give, key, plain, uid,
+};
 
 const FRAMINGS: [Framings; 2] = [Framings::TRANSCODE, Framings::CC51];
 const SECOND: Duration = Duration::from_secs(1);
@@ -375,6 +378,58 @@ fn a_client_restarted_on_its_port_gets_a_session_after_silence_and_not_before() 
         net.run(SECOND);
         assert!(net.client.is_open() && net.device.is_bound());
     }
+}
+
+/// A camera of two slots: the first holds the offer for one client at a time, the second has made none.
+#[test]
+fn a_client_whose_offer_another_took_asks_for_a_new_one() {
+    let mut net = Net::new(16, Framings::CC51, Framings::CC51);
+    let (mut rng, config) = (FixedRng::new(&[9; 99]), DeviceConfig::new(uid(), key()));
+    let mut cx = Cx::new(net.now, &mut rng);
+    let mut first = Device::new(&config, &mut cx);
+    let targets = [addr(BROADCAST)];
+    let mut other = Client::new(&ClientConfig::new(uid(), key(), &targets), &mut cx);
+    let search = drain(&mut net.client, &mut cx).remove(0).1;
+    give(&mut first, &mut cx, net.client_at, &search).unwrap();
+    let offer = drain(&mut first, &mut cx).remove(0).1;
+    for (_, search) in drain(&mut other, &mut cx) {
+        give(&mut first, &mut cx, addr("192.0.2.2:1"), &search).unwrap();
+    }
+    // The claim goes astray, and so would the next ones: `net.device` has the client from here on.
+    let camera = net.device_at;
+    give(&mut net.client, &mut cx, camera, &offer).unwrap();
+    let claim = drain(&mut net.client, &mut cx).remove(0).1;
+    for slot in [&mut first, &mut net.device] {
+        assert_eq!(give(slot, &mut cx, net.client_at, &claim), Ok(None));
+        assert_eq!(slot.stats().rx_foreign_session, 1);
+    }
+    net.run(Duration::from_millis(600));
+    assert!(net.client.is_open() && net.device.is_bound());
+    assert_eq!(net.device.peer(), Some(net.client_at));
+}
+
+#[test]
+fn a_repeated_request_keeps_the_session_from_the_moment_it_comes() {
+    let mut net = Net::new(17, Framings::TRANSCODE, Framings::TRANSCODE);
+    let (client_at, mut device) = (net.client_at, net.device);
+    let mut opening = Net::new(17, Framings::TRANSCODE, Framings::TRANSCODE);
+    opening.run(Duration::from_millis(500));
+    let requests = opening.sent.into_iter().filter(|(s, _)| *s == Side::Client);
+    let requests: Vec<_> = requests.map(|(_, bytes)| bytes).collect();
+    let mut cx = Cx::new(Instant::ZERO, &mut net.rng);
+    for bytes in &requests {
+        give(&mut device, &mut cx, client_at, bytes).unwrap();
+    }
+    cx.now = Instant::from_millis(2000);
+    device.handle_timeout(&mut cx).unwrap();
+    cx.now = Instant::from_millis(3500);
+    for bytes in &requests {
+        give(&mut device, &mut cx, client_at, bytes).unwrap();
+    }
+    while device.handle_timeout(&mut cx).is_ok() {
+        cx.now = device.poll_timeout().unwrap();
+    }
+    assert_eq!(cx.now, Instant::from_millis(13_500));
 }
 
 #[test]

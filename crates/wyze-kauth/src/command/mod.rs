@@ -278,13 +278,36 @@ body! {
     }
 }
 
+/// `Debug` and `defmt::Format` that tell how many bytes there are, and none of them.
+macro_rules! redacted {
+    ($name:ident, |$body:ident| $bytes:expr) => {
+        impl core::fmt::Debug for $name<'_> {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                let $body = self;
+                write!(f, "{}({} bytes)", stringify!($name), $bytes.len())
+            }
+        }
+
+        #[cfg(feature = "defmt")]
+        impl defmt::Format for $name<'_> {
+            fn format(&self, f: defmt::Formatter<'_>) {
+                let $body = self;
+                defmt::write!(f, "{=str}({=usize} bytes)", stringify!($name), $bytes.len());
+            }
+        }
+    };
+}
+
 /// A JSON object with numbers and texts, of which no more than that is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+///
+/// `Debug` tells its length only: some name the MAC, the network, or a password.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Json<'p> {
     /// The JSON as it came.
     pub json: &'p [u8],
 }
+
+redacted!(Json, |body| body.json);
 
 impl<'p> Json<'p> {
     /// The text or number under `key`, at any depth, the last of several; `None` when there is none.
@@ -313,9 +336,12 @@ impl<'p> Decode<'p> for Json<'p> {
 }
 
 /// A body whose meaning is not known, as it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+///
+/// `Debug` tells its length only.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Raw<'p>(pub &'p [u8]);
+
+redacted!(Raw, |body| body.0);
 
 impl Encode for Raw<'_> {
     fn encode(&self, w: &mut Writer<'_>) {

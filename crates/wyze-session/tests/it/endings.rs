@@ -90,3 +90,29 @@ fn a_viewer_that_never_proves_the_key_frees_its_place() {
     world.run_until(end, &mut [&mut camera, &mut idler]);
     assert_eq!(camera.closed, Some(Cause::AuthTimeout));
 }
+
+#[test]
+fn a_connection_that_takes_longer_than_a_login_may_take_still_logs_in() {
+    let mut world = World::new(7, Net::new(7, Faults::NONE));
+    let (enr, mac, targets) = (enr("sim-enr-16byte!!"), mac(), [addr(DEVICE)]);
+    let (mut room1, mut room2) = (Room::new(1 << 18, 1 << 14), Room::new(0, 0));
+    let cx = &mut Cx::new(world.now, &mut world.rng);
+    let config = ClientConfig::new(uid(), &enr, &mac, &targets);
+    let mut client = ClientNode::new(&config, &mut room1, cx);
+    let config = CameraConfig::new(uid(), &enr, &mac);
+    let mut camera = CameraNode::new(&config, &mut room2, Show::new(1, 1, 10, 10), cx);
+    // Found late, and then silent for most of what the handshake may take.
+    world.net.set_faults(SILENCE);
+    world.run_until(Instant::from_millis(4_000), &mut [&mut client, &mut camera]);
+    world.net.set_faults(Faults::NONE);
+    while client.phases.len() < 2 {
+        assert!(world.step(&mut [&mut client, &mut camera]));
+    }
+    world.net.set_faults(SILENCE);
+    let late = world.now + Duration::from_secs(6);
+    world.run_until(late, &mut [&mut client, &mut camera]);
+    world.net.set_faults(Faults::NONE);
+    let end = world.now + Duration::from_secs(10);
+    world.run_until(end, &mut [&mut client, &mut camera]);
+    assert!(client.authenticated, "{:?}", client.closed);
+}

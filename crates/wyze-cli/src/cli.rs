@@ -2,9 +2,15 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
+use crate::account::{CamerasArgs, LoginArgs};
 use crate::camera::CameraArgs;
 use crate::demo::DemoArgs;
+use crate::discover::DiscoverArgs;
+use crate::get::GetArgs;
+use crate::info::InfoArgs;
 use crate::probe::ProbeArgs;
+use crate::ptz::PtzArgs;
+use crate::set::SetArgs;
 use crate::stream::StreamArgs;
 
 const EXAMPLES: &str = "\
@@ -13,6 +19,8 @@ Start here:
   wyze probe 'wyze://HOST?uid=UID&enr=ENR&mac=MAC&model=MODEL'
                                     what a camera answers, and what to do where it stops
   wyze stream URL -o camera.mp4     record until ctrl-C
+  wyze login                        fetch the cameras of your account, once; from then on their names
+  wyze stream \"Front Door\"          stand wherever a URL does, offline
   wyze camera --file clip.mp4       be a camera for other clients
 
 The exit code names the cause of a failure: docs/exit-codes.md.";
@@ -34,6 +42,15 @@ pub(crate) enum Command {
     Stream(StreamArgs),
     Camera(CameraArgs),
     Probe(ProbeArgs),
+    Discover(DiscoverArgs),
+    Info(InfoArgs),
+    Get(GetArgs),
+    Set(SetArgs),
+    Ptz(PtzArgs),
+    Login(LoginArgs),
+    /// Forget tokens and cameras of the account
+    Logout,
+    Cameras(CamerasArgs),
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use wyze_cloud::{Error as CloudError, FindError, NoUrl, StoreError};
 use wyze_media::{ClipError, SinkError};
 use wyze_std::UrlError;
 use wyze_std::session::Cause;
+use wyze_std::session::kauth::settings::PtzError;
 use wyze_std::session::kauth::{AuthError, CredentialError};
 
 /// Exit codes by cause. The numbers are stable.
@@ -26,6 +28,15 @@ pub(crate) enum Exit {
     Output = 21,
     Url = 22,
     Model = 23,
+    Unsupported = 24,
+    NoReply = 25,
+    NotDone = 26,
+    Login = 30,
+    Blocked = 31,
+    LoggedOut = 32,
+    Service = 33,
+    Store = 34,
+    NoCamera = 35,
     Interrupted = 130,
 }
 
@@ -53,6 +64,15 @@ impl Exit {
             Self::Output => "output",
             Self::Url => "url",
             Self::Model => "model",
+            Self::Unsupported => "unsupported",
+            Self::NoReply => "no-reply",
+            Self::NotDone => "not-done",
+            Self::Login => "login",
+            Self::Blocked => "blocked",
+            Self::LoggedOut => "logged-out",
+            Self::Service => "service",
+            Self::Store => "store",
+            Self::NoCamera => "no-camera",
             Self::Interrupted => "interrupted",
         }
     }
@@ -77,6 +97,24 @@ impl Exit {
             ) => Self::Unavailable,
             Cause::Auth(_) => Self::Credentials,
             _ => Self::Internal,
+        }
+    }
+
+    /// What the account service's refusal means to a script.
+    pub(crate) const fn of_account(error: CloudError) -> Self {
+        match error {
+            CloudError::Input(_)
+            | CloudError::WrongPassword
+            | CloudError::WrongKey
+            | CloudError::Refused
+            | CloudError::WrongCode
+            | CloudError::NotOffered
+            | CloudError::SecondFactorUnsupported => Self::Login,
+            CloudError::Restricted | CloudError::Locked | CloudError::RateLimited { .. } => {
+                Self::Blocked
+            }
+            CloudError::Expired => Self::LoggedOut,
+            _ => Self::Service,
         }
     }
 }
@@ -123,6 +161,47 @@ impl From<UrlError> for Failure {
 impl From<CredentialError> for Failure {
     fn from(error: CredentialError) -> Self {
         Self::new(Exit::Url, error.to_string())
+    }
+}
+
+impl From<PtzError> for Failure {
+    fn from(error: PtzError) -> Self {
+        Self::new(Exit::Usage, error.to_string())
+    }
+}
+
+impl From<CloudError> for Failure {
+    fn from(error: CloudError) -> Self {
+        Self::new(Exit::of_account(error), error.to_string())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::new(Exit::Store, error.to_string())
+    }
+}
+
+impl From<FindError> for Failure {
+    fn from(error: FindError) -> Self {
+        let remedy = match &error {
+            FindError::NoCameras => {
+                "; wyze login does both, and a camera's wyze:// URL needs neither"
+            }
+            FindError::Unknown { .. } => "; wyze cameras --refresh fetches the list again",
+            _ => "",
+        };
+        Self::new(Exit::NoCamera, format!("{error}{remedy}"))
+    }
+}
+
+impl From<NoUrl> for Failure {
+    fn from(error: NoUrl) -> Self {
+        let exit = match error {
+            NoUrl::Unsupported(_) => Exit::Model,
+            _ => Exit::NoCamera,
+        };
+        Self::new(exit, error.to_string())
     }
 }
 
@@ -193,6 +272,30 @@ mod tests {
         }
     }
 
+    /// `docs/exit-codes.md`, third table.
+    #[test]
+    fn every_refusal_of_the_account_has_its_exit_code() {
+        for (error, exit) in [
+            (CloudError::Input("the password"), 30),
+            (CloudError::WrongPassword, 30),
+            (CloudError::WrongKey, 30),
+            (CloudError::Refused, 30),
+            (CloudError::WrongCode, 30),
+            (CloudError::NotOffered, 30),
+            (CloudError::SecondFactorUnsupported, 30),
+            (CloudError::Restricted, 31),
+            (CloudError::Locked, 31),
+            (CloudError::RateLimited { until: None }, 31),
+            (CloudError::Expired, 32),
+            (CloudError::Service { status: 500 }, 33),
+            (CloudError::HostNotFound, 33),
+            (CloudError::Timeout, 33),
+            (CloudError::Tls, 33),
+        ] {
+            assert_eq!(Exit::of_account(error).code(), exit, "{error:?}");
+        }
+    }
+
     #[test]
     fn a_failure_is_one_line() {
         for failure in [
@@ -201,6 +304,11 @@ mod tests {
             Failure::from(CredentialError::EnrLength),
             Failure::from(ClipError::UnknownFormat),
             Failure::from(SinkError::NothingWritten),
+            Failure::from(PtzError::UnknownVerb),
+            Failure::from(CloudError::Locked),
+            Failure::from(StoreError::NoHome),
+            Failure::from(FindError::NoCameras),
+            Failure::from(NoUrl::NoUid),
         ] {
             assert_eq!(failure.to_string().lines().count(), 1, "{failure}");
         }
@@ -225,6 +333,15 @@ mod tests {
             Exit::Output,
             Exit::Url,
             Exit::Model,
+            Exit::Unsupported,
+            Exit::NoReply,
+            Exit::NotDone,
+            Exit::Login,
+            Exit::Blocked,
+            Exit::LoggedOut,
+            Exit::Service,
+            Exit::Store,
+            Exit::NoCamera,
             Exit::Interrupted,
         ] {
             let row = format!("| {} | `{}` |", exit.code(), exit.name());

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Instant;
 
-use log::LevelFilter;
+use log::{Level, LevelFilter, Record};
 
 /// `-v` shows what the layers drop and decide, `-vv` all else; `RUST_LOG` overrides both.
 pub(crate) fn init(verbose: u8) {
@@ -17,6 +17,9 @@ pub(crate) fn init(verbose: u8) {
         .filter_level(level)
         .parse_default_env()
         .format(move |out, record| {
+            if tells_secrets(record) {
+                return Ok(());
+            }
             let at = start.elapsed().as_secs_f64();
             writeln!(
                 out,
@@ -27,4 +30,27 @@ pub(crate) fn init(verbose: u8) {
             )
         })
         .init();
+}
+
+/// At its lowest level, the HTTP library shows addresses whole, with what they say about the user, and headers.
+fn tells_secrets(record: &Record<'_>) -> bool {
+    record.level() == Level::Trace
+        && ["ureq", "rustls"]
+            .iter()
+            .any(|library| record.target().starts_with(library))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_http_library_is_silent_at_its_lowest_level() {
+        let tells =
+            |level, target| tells_secrets(&Record::builder().level(level).target(target).build());
+        assert!(tells(Level::Trace, "ureq::run"));
+        assert!(tells(Level::Trace, "ureq_proto::client"));
+        assert!(!tells(Level::Debug, "ureq::run"));
+        assert!(!tells(Level::Trace, "wyze_session::client"));
+    }
 }

@@ -1,19 +1,29 @@
-//! `wyze`: watch Wyze cameras on the local network, probe them, or be one.
+//! `wyze`: watch Wyze cameras on the local network, command them, probe them, or be one.
 #![forbid(unsafe_code)]
 
+mod account;
 mod camera;
 mod cli;
+mod converse;
 mod demo;
+mod discover;
 mod failure;
+mod get;
+mod info;
 mod interrupt;
 mod logging;
 mod meter;
 mod options;
 mod probe;
+mod ptz;
+mod reach;
 mod recorder;
 mod report;
+mod set;
 mod step;
 mod stream;
+mod table;
+mod target;
 mod virtual_camera;
 mod watch;
 
@@ -30,6 +40,14 @@ fn main() -> ExitCode {
         Command::Stream(args) => stream::run(args),
         Command::Camera(args) => camera::run(args),
         Command::Probe(args) => probe::run(args),
+        Command::Discover(args) => discover::run(args),
+        Command::Info(args) => info::run(args),
+        Command::Get(args) => get::run(args),
+        Command::Set(args) => set::run(args),
+        Command::Ptz(args) => ptz::run(args),
+        Command::Login(args) => account::login(args),
+        Command::Logout => account::logout(),
+        Command::Cameras(args) => account::cameras(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use wyze_std::session::{Frame, Stream};
 
+use crate::watch::Repairs;
+
 /// Counts frames and measures rates.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
@@ -14,6 +16,8 @@ pub(crate) struct Meter {
     pub(crate) bytes: u64,
     /// Frames that were given up, of both streams.
     pub(crate) dropped: u64,
+    /// What lossless mode has done.
+    pub(crate) repairs: Repairs,
     /// When the first and the last video frame came.
     first: Option<Duration>,
     last: Duration,
@@ -122,6 +126,8 @@ impl Meter {
             "audio_frames": self.audio_frames,
             "bytes": self.bytes,
             "dropped": self.dropped,
+            "lossless": self.repairs.lossless,
+            "repaired": self.repairs.repaired,
         }) else {
             return Map::new();
         };

@@ -12,7 +12,7 @@ use crate::failure::{Exit, Failure};
 use crate::meter::Meter;
 use crate::report::Report;
 use crate::step::Step;
-use crate::watch::{End, Flow, Viewer};
+use crate::watch::{End, Flow, Repairs, Viewer};
 
 /// When a recording is long enough.
 #[derive(Debug, Clone, Copy, Default)]
@@ -171,7 +171,8 @@ impl Viewer for Recorder {
         self.report.dropped(stream, frame);
     }
 
-    fn tick(&mut self, at: Duration) -> Flow {
+    fn tick(&mut self, at: Duration, repairs: Repairs) -> Flow {
+        self.meter.repairs = repairs;
         self.report.progress(at, &mut self.meter);
         match (self.limits.duration, self.meter.since_first(at)) {
             (Some(limit), Some(elapsed)) if elapsed >= limit => Flow::Enough,

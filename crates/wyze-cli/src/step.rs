@@ -36,7 +36,7 @@ impl Description {
 }
 
 /// Text from the network as it may go to a terminal: no control characters, not too long.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .filter(|c| c.is_ascii_graphic() || *c == ' ')
         .take(40)

@@ -14,6 +14,7 @@ use wyze_std::session::{Cause, ClientConfig, Dropped, Event, Frame, RequestError
 use wyze_std::{CameraUrl, Connection, Memory, Status};
 
 use crate::failure::{Exit, Failure};
+use crate::reach::{Reached, socket_failure};
 use crate::step::{Description, Step, codec_name};
 
 /// The longest sleep: how soon ctrl-C and deadlines are noticed, and how often [`Viewer::tick`] is called.
@@ -42,16 +43,7 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// The URL's model does not speak TUTK.
     pub(crate) fn new(url: &'a CameraUrl, timeout: Duration) -> Result<Self, Failure> {
-        if let Some(reason) = url
-            .model()
-            .and_then(models::lookup)
-            .and_then(|m| m.unsupported())
-        {
-            return Err(Failure::new(
-                Exit::Model,
-                format!("{reason}; watch it in the Wyze app or through a WebRTC client"),
-            ));
-        }
+        check_model(url)?;
         Ok(Self {
             url,
             config: url.config(),
@@ -60,6 +52,27 @@ impl<'a> Plan<'a> {
             patience: STALL,
         })
     }
+}
+
+/// Refuses a model that does not speak TUTK.
+pub(crate) fn check_model(url: &CameraUrl) -> Result<(), Failure> {
+    let model = url.model().and_then(models::lookup);
+    match model.and_then(|m| m.unsupported()) {
+        Some(reason) => Err(Failure::new(
+            Exit::Model,
+            format!("{reason}; watch it in the Wyze app or through a WebRTC client"),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// What lossless mode does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Repairs {
+    /// The camera sends again what is lost.
+    pub(crate) lossless: bool,
+    /// Lost packets that were made good.
+    pub(crate) repaired: u32,
 }
 
 /// Whether a viewer wants more.
@@ -80,8 +93,8 @@ pub(crate) trait Viewer {
     /// A frame was given up.
     fn dropped(&mut self, at: Duration, stream: Stream, frame: &Dropped);
 
-    /// Time goes by.
-    fn tick(&mut self, at: Duration) -> Flow;
+    /// Time goes by; what lossless mode has done so far.
+    fn tick(&mut self, at: Duration, repairs: Repairs) -> Flow;
 }
 
 /// Why watching ended.
@@ -123,18 +136,6 @@ pub(crate) fn watch(
     result
 }
 
-/// How far the connection has come: where it stops decides the cause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Reached {
-    Nothing,
-    Found,
-    Session,
-    Secured,
-    LoggedIn,
-    Authenticated,
-    FirstFrame,
-}
-
 struct Watch<'a> {
     plan: &'a Plan<'a>,
     viewer: &'a mut dyn Viewer,
@@ -154,6 +155,8 @@ impl Watch<'_> {
             let status = connection
                 .step(TICK, |event| self.on_event(event))
                 .map_err(|e| socket_failure(&e))?;
+            let repairs = repairs(connection);
+            let flow = self.viewer.tick(self.start.elapsed(), repairs);
             if let Some(outcome) = self.outcome.take() {
                 return outcome;
             }
@@ -163,10 +166,10 @@ impl Watch<'_> {
             if stop.load(Ordering::Relaxed) {
                 return Ok(End::Interrupted);
             }
-            let now = self.start.elapsed();
-            if self.viewer.tick(now) == Flow::Enough {
+            if flow == Flow::Enough {
                 return Ok(End::Enough);
             }
+            let now = self.start.elapsed();
             self.check_deadlines(now)?;
             self.ask(connection, now);
         }
@@ -218,14 +221,7 @@ impl Watch<'_> {
     }
 
     fn step(&mut self, at: Duration, step: &Step) {
-        self.reached = match step {
-            Step::Found { .. } => Reached::Found,
-            Step::Open => Reached::Session,
-            Step::Secured { .. } => Reached::Secured,
-            Step::LoggedIn { .. } => Reached::LoggedIn,
-            Step::Authenticated(_) => Reached::Authenticated,
-            Step::FirstFrame { .. } => Reached::FirstFrame,
-        };
+        self.reached = step.into();
         self.viewer.step(at, step);
     }
 
@@ -235,7 +231,11 @@ impl Watch<'_> {
             return Err(no_media(self.reached, silence));
         }
         if self.reached < Reached::FirstFrame && now >= self.plan.timeout {
-            return Err(stopped_at(self.reached, self.plan.timeout));
+            let timeout = self.plan.timeout;
+            return Err(self
+                .reached
+                .out_of_time(timeout)
+                .unwrap_or_else(|| no_media(self.reached, timeout)));
         }
         Ok(())
     }
@@ -272,15 +272,13 @@ impl Watch<'_> {
     }
 }
 
-fn socket_failure(error: &std::io::Error) -> Failure {
-    let exit = match error.kind() {
-        std::io::ErrorKind::NotFound => Exit::NoAnswer,
-        _ => Exit::Internal,
-    };
-    Failure::new(
-        exit,
-        format!("cannot reach the network: {error}; check the host in the URL"),
-    )
+fn repairs(connection: &mut Connection<'_>) -> Repairs {
+    let (client, _) = connection.client();
+    let av = client.stats().av;
+    Repairs {
+        lossless: client.is_lossless(),
+        repaired: av.rx_repaired.saturating_add(av.rx_recovered),
+    }
 }
 
 fn no_media(reached: Reached, silence: Duration) -> Failure {
@@ -302,41 +300,9 @@ fn no_media(reached: Reached, silence: Duration) -> Failure {
     )
 }
 
-/// The user's own deadline passed before the session's.
-fn stopped_at(reached: Reached, timeout: Duration) -> Failure {
-    let cause = match reached {
-        Reached::Nothing => Cause::NoAnswer,
-        Reached::Found => Cause::Refused,
-        Reached::Session => Cause::WrongKey,
-        Reached::Secured => Cause::LoginTimeout,
-        Reached::LoggedIn => Cause::AuthTimeout,
-        Reached::Authenticated | Reached::FirstFrame => {
-            return no_media(Reached::Authenticated, timeout);
-        }
-    };
-    Failure::new(
-        Exit::of(cause),
-        format!(
-            "no success within the {:.1} s of --timeout; {cause}",
-            timeout.as_secs_f64()
-        ),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn where_it_stopped_is_the_cause() {
-        let exit = |reached| stopped_at(reached, Duration::from_secs(1)).exit;
-        assert_eq!(exit(Reached::Nothing), Exit::NoAnswer);
-        assert_eq!(exit(Reached::Found), Exit::Refused);
-        assert_eq!(exit(Reached::Session), Exit::Credentials);
-        assert_eq!(exit(Reached::Secured), Exit::LoginTimeout);
-        assert_eq!(exit(Reached::LoggedIn), Exit::LoginTimeout);
-        assert_eq!(exit(Reached::Authenticated), Exit::NoMedia);
-    }
 
     #[test]
     fn a_model_that_does_not_speak_tutk_is_refused_before_any_packet() {

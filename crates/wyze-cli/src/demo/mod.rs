@@ -19,7 +19,7 @@ use crate::recorder::{Limits, Recorded, Recorder};
 use crate::report::{Report, Style};
 use crate::step::Step;
 use crate::virtual_camera::{CameraOptions, ClipSource, VirtualCamera};
-use crate::watch::{End, Flow, Plan, Viewer, watch};
+use crate::watch::{End, Flow, Plan, Repairs, Viewer, watch};
 use ledger::Ledger;
 
 /// Five seconds of ffmpeg's test picture with a tone: H.264, AAC.
@@ -70,8 +70,8 @@ impl Viewer for DemoViewer {
         self.recorder.dropped(at, stream, frame);
     }
 
-    fn tick(&mut self, at: Duration) -> Flow {
-        self.recorder.tick(at)
+    fn tick(&mut self, at: Duration, repairs: Repairs) -> Flow {
+        self.recorder.tick(at, repairs)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use clap::Args;
-use wyze_std::CameraUrl;
 use wyze_std::session::{Dropped, Frame, Stream};
 
 use crate::failure::{Exit, Failure};
@@ -12,7 +11,8 @@ use crate::meter::Meter;
 use crate::options::seconds;
 use crate::report::{Report, Style};
 use crate::step::Step;
-use crate::watch::{End, Flow, Plan, Viewer, watch};
+use crate::target;
+use crate::watch::{End, Flow, Plan, Repairs, Viewer, watch};
 
 /// How long a camera that let us in may take to the first picture.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   wyze probe 'wyze://192.168.1.20?uid=UID&enr=ENR&mac=MAC&model=HL_CAM4'
   wyze probe URL --json
+  wyze probe 'Front Door'
 
 Phases, in this order: found (a device with this UID answered, and in which framing), session (it has a free viewer
 slot), secured (DTLS; the camera knows the same ENR), logged-in (AV login), authenticated (it let us in and described
@@ -31,8 +32,8 @@ is free again. Exit codes name the cause: docs/exit-codes.md.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ProbeArgs {
-    #[arg(help = "wyze://HOST[:PORT]?uid=UID&enr=ENR&mac=MAC[&model=MODEL]")]
-    url: String,
+    #[arg(value_name = "CAMERA", help = target::HELP)]
+    camera: String,
     /// Give up after this long
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
     timeout: Duration,
@@ -64,7 +65,8 @@ impl Viewer for Probe {
         self.report.dropped(stream, frame);
     }
 
-    fn tick(&mut self, _: Duration) -> Flow {
+    fn tick(&mut self, _: Duration, repairs: Repairs) -> Flow {
+        self.meter.repairs = repairs;
         Flow::More
     }
 }
@@ -72,7 +74,7 @@ impl Viewer for Probe {
 /// Connects, waits for one picture, says goodbye.
 pub(crate) fn run(args: &ProbeArgs) -> Result<(), Failure> {
     let stop = interrupt::install()?;
-    let url: CameraUrl = args.url.parse()?;
+    let url = target::camera(&args.camera)?;
     let mut plan = Plan::new(&url, args.timeout)?;
     plan.patience = PATIENCE;
     // Sound keeps a camera without a picture from counting as silent.

@@ -13,7 +13,8 @@ use crate::interrupt;
 use crate::options::seconds;
 use crate::recorder::{Limits, Recorded, Recorder};
 use crate::report::{Report, Style};
-use crate::watch::{Plan, watch};
+use crate::target;
+use crate::watch::{Plan, Repairs, watch};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,6 +24,8 @@ Examples:
     wyze stream URL -o clip.mp4 --duration 10 --quality sd --no-audio
   Watch live:
     wyze stream URL -o - | ffplay -
+  By the name it has in the Wyze app, after `wyze login`:
+    wyze stream 'Front Door'
   The video alone, as the camera coded it:
     wyze stream URL -o video.h264
 
@@ -36,8 +39,8 @@ file remains. Exit codes name the cause: docs/exit-codes.md.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StreamArgs {
-    #[arg(help = "wyze://HOST[:PORT]?uid=UID&enr=ENR&mac=MAC[&model=MODEL][&subtype=QUALITY]")]
-    url: String,
+    #[arg(value_name = "CAMERA", help = target::HELP)]
+    camera: String,
     /// Where to write; `-` is standard output [default: camera.mp4, or camera.FORMAT]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -56,6 +59,9 @@ pub(crate) struct StreamArgs {
     /// Leave out the sound
     #[arg(long)]
     no_audio: bool,
+    /// Whether to ask the camera to send again what is lost
+    #[arg(long, value_enum, default_value_t = ResendOption::On)]
+    resend: ResendOption,
     /// Give up when no picture has come after this long
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
     timeout: Duration,
@@ -100,6 +106,14 @@ enum QualityOption {
     TwoK,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ResendOption {
+    /// lossless mode, where the camera has it
+    On,
+    /// the simple format: what is lost stays lost
+    Off,
+}
+
 impl From<QualityOption> for Quality {
     fn from(option: QualityOption) -> Self {
         match option {
@@ -141,12 +155,14 @@ impl StreamArgs {
 /// Records until a limit, ctrl-C, or the session's end.
 pub(crate) fn run(args: &StreamArgs) -> Result<(), Failure> {
     let stop = interrupt::install()?;
-    let url: CameraUrl = args.url.parse()?;
+    let url = target::camera(&args.camera)?;
     let (path, format) = args.target()?;
     let mut plan = Plan::new(&url, args.timeout)?;
     plan.quality = Some(args.quality(&url));
     let audio = !args.no_audio && !matches!(format, Format::AnnexB(_));
     plan.config.audio = audio;
+    // Some models refuse it whatever the user wants.
+    plan.config.resend &= args.resend == ResendOption::On;
 
     let to_stdout = path == Path::new("-");
     let report = Report::new(Style::for_stream(args.json, args.quiet), to_stdout);
@@ -163,7 +179,7 @@ pub(crate) fn run(args: &StreamArgs) -> Result<(), Failure> {
         written,
     } = recorder.conclude(end)?;
     let summary = format!(
-        "{}: {} video and {} audio frames, {:.1} s, {} KB, loss {:.1} %",
+        "{}: {} video and {} audio frames, {:.1} s, {} KB, loss {:.1} %, {}",
         if to_stdout {
             "standard output".into()
         } else {
@@ -174,12 +190,23 @@ pub(crate) fn run(args: &StreamArgs) -> Result<(), Failure> {
         meter.running().as_secs_f64(),
         written.bytes.div_ceil(1000),
         meter.loss(),
+        describe(meter.repairs),
     );
     let mut totals = meter.totals();
     totals.insert("output".into(), path.display().to_string().into());
     totals.insert("written".into(), written.bytes.into());
     report.end(cause, None, totals, Some(&summary));
     Ok(())
+}
+
+fn describe(repairs: Repairs) -> String {
+    match repairs {
+        Repairs {
+            lossless: false, ..
+        } => "not lossless".to_owned(),
+        Repairs { repaired: 1, .. } => "lossless, 1 packet repaired".to_owned(),
+        Repairs { repaired, .. } => format!("lossless, {repaired} packets repaired"),
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! Running the program, and cameras for it to watch.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -20,11 +23,23 @@ pub(crate) fn clip_path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/demo.mp4")
 }
 
+/// Longer than anything but media.
+const LARGE: usize = 800;
+
+/// Where no test has an account.
+const NO_ACCOUNT: &str = "/nonexistent/wyze";
+
 /// Runs `wyze` to its end.
 pub(crate) fn wyze<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Output {
+    wyze_at(Path::new(NO_ACCOUNT), args)
+}
+
+/// Runs `wyze` to its end, with the account in `config`.
+pub(crate) fn wyze_at<S: AsRef<std::ffi::OsStr>>(config: &Path, args: &[S]) -> Output {
     assert_cmd::Command::new(env!("CARGO_BIN_EXE_wyze"))
         .args(args)
         .env_remove("RUST_LOG")
+        .env("WYZE_CONFIG_DIR", config)
         .timeout(LIMIT)
         .output()
         .expect("wyze runs")
@@ -35,6 +50,7 @@ pub(crate) fn spawn(args: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_wyze"))
         .args(args)
         .env_remove("RUST_LOG")
+        .env("WYZE_CONFIG_DIR", NO_ACCOUNT)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -85,10 +101,15 @@ pub(crate) struct Camera {
 
 impl Camera {
     pub(crate) fn start(more: &[&str]) -> Self {
+        Self::start_as(UID, "127.0.0.1:0", more)
+    }
+
+    /// One of several.
+    pub(crate) fn start_as(uid: &str, listen: &str, more: &[&str]) -> Self {
         let clip = clip_path();
         let clip = clip.to_str().unwrap();
-        let mut args = vec!["camera", "--file", clip, "--listen", "127.0.0.1:0"];
-        args.extend(["--uid", UID, "--enr", ENR, "--mac", MAC]);
+        let mut args = vec!["camera", "--file", clip, "--listen", listen];
+        args.extend(["--uid", uid, "--enr", ENR, "--mac", MAC]);
         args.extend(more);
         let mut child = spawn(&args);
         let (send, lines) = channel();
@@ -162,6 +183,75 @@ impl Drop for Camera {
 
 pub(crate) fn url(address: &str, uid: &str, enr: &str) -> String {
     format!("wyze://{address}?uid={uid}&enr={enr}&mac={MAC}&model=HL_CAM3P&subtype=hd&dtls=true")
+}
+
+/// A network between a viewer and a camera that loses every n-th large datagram of the camera's.
+pub(crate) struct Lossy {
+    pub(crate) address: String,
+    stop: Arc<AtomicBool>,
+}
+
+impl Lossy {
+    pub(crate) fn start(camera: &str, n: usize) -> Self {
+        let camera: SocketAddr = camera.parse().unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap().to_string();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        socket
+            .set_read_timeout(Some(Duration::from_millis(50)))
+            .unwrap();
+        std::thread::spawn(move || {
+            let (mut buf, mut viewer, mut count) = ([0; 2048], None, 0);
+            while !stopped.load(Ordering::Relaxed) {
+                let Ok((len, from)) = socket.recv_from(&mut buf) else {
+                    continue;
+                };
+                let to = if from == camera {
+                    count += usize::from(len > LARGE);
+                    if len > LARGE && count % n == 0 {
+                        continue;
+                    }
+                    viewer
+                } else {
+                    viewer = Some(from);
+                    Some(camera)
+                };
+                if let Some(to) = to {
+                    let _ = socket.send_to(&buf[..len], to);
+                }
+            }
+        });
+        Self { address, stop }
+    }
+}
+
+impl Drop for Lossy {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// An account with these cameras, as `wyze login` leaves it: name, model, address, UID each.
+pub(crate) fn account(cameras: &[[&str; 4]]) -> tempfile::TempDir {
+    let cameras: Vec<serde_json::Value> = cameras
+        .iter()
+        .map(|[name, model, ip, uid]| {
+            serde_json::json!({
+                "name": name, "model": model, "firmware": "4.58.0.0", "online": true, "ip": ip, "uid": uid, "enr": ENR,
+                "mac": MAC, "parent_enr": "", "parent_mac": "", "dtls": true, "parent_dtls": null,
+            })
+        })
+        .collect();
+    let contents = serde_json::json!({
+        "version": 1, "phone_id": null, "tokens": null, "cameras": cameras,
+    });
+    let config = tempfile::tempdir().unwrap();
+    // Only its owner can read it, as the program wants it.
+    let mut file = tempfile::NamedTempFile::new_in(config.path()).unwrap();
+    file.write_all(contents.to_string().as_bytes()).unwrap();
+    file.persist(config.path().join("account.json")).unwrap();
+    config
 }
 
 /// Sends a signal to a process that this test started.

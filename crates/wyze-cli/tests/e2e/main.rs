@@ -2,7 +2,11 @@
 
 mod harness;
 
+mod account;
+mod commands;
 mod demo;
+mod discover;
 mod failures;
+mod login;
 mod secrets;
 mod stream;

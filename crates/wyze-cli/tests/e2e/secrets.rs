@@ -74,6 +74,29 @@ fn a_whole_session_at_the_highest_log_level_shows_no_secret() {
 }
 
 #[test]
+fn commands_and_searches_at_the_highest_log_level_show_no_secret() {
+    let camera = Camera::start(&["-vv"]);
+    let account = account(&[["Front Door", "HL_CAM3P", "127.0.0.1", UID]]);
+    let mut all = String::new();
+    for args in [
+        &["-vv", "info", &camera.url(), "--json"][..],
+        &["-vv", "get", &camera.url()],
+        &["-vv", "set", &camera.url(), "night-vision", "on"],
+        &["-vv", "discover", "--target", &camera.address],
+        &["-vv", "discover", "--uid", UID, "--target", &camera.address],
+    ] {
+        let output = wyze_at(account.path(), args);
+        assert_succeeds(&output);
+        all += &(stdout(&output) + &stderr(&output));
+    }
+    all += &camera.stop();
+    assert!(all.contains("wyze_session::client"), "the log is on: {all}");
+    for spelling in spellings() {
+        assert!(!all.contains(&spelling), "{spelling:?} is in the output");
+    }
+}
+
+#[test]
 fn the_url_of_ones_own_credentials_is_only_shown_on_request() {
     let camera = Camera::start(&[]);
     assert!(!camera.stop().contains("enr="));

@@ -168,3 +168,44 @@ fn probe_names_each_phase() {
         assert!(text.contains(part), "{part:?} is not in {text}");
     }
 }
+
+/// Runs `stream --json` through a network that loses datagrams from the camera, but none of the first key frame's 16; the
+/// last event.
+fn stream_with_loss(resend: &str) -> serde_json::Value {
+    let camera = Camera::start(&[]);
+    let lossy = Lossy::start(&camera.address, 30);
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("x.mp4");
+    let url = url(&lossy.address, UID, ENR);
+    let path = path.to_str().unwrap();
+    let output = wyze(&[
+        "stream",
+        &url,
+        "-o",
+        path,
+        "--json",
+        "--duration",
+        "3",
+        "--resend",
+        resend,
+    ]);
+    assert_succeeds(&output);
+    let text = stdout(&output);
+    serde_json::from_str(text.lines().last().unwrap()).unwrap()
+}
+
+#[test]
+fn with_resend_what_is_lost_is_repaired() {
+    let end = stream_with_loss("on");
+    assert_eq!(end["lossless"], true);
+    assert!(end["repaired"].as_u64() > Some(0), "{end}");
+    assert_eq!(end["dropped"], 0, "{end}");
+}
+
+#[test]
+fn without_resend_what_is_lost_stays_lost() {
+    let end = stream_with_loss("off");
+    assert_eq!(end["lossless"], false);
+    assert_eq!(end["repaired"], 0);
+    assert!(end["dropped"].as_u64() > Some(0), "{end}");
+}

@@ -15,7 +15,9 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use heapless::Vec;
-use tutk_av::{IoctlTicket, OutFrame, Outgoing, Packetizer, Responder, ResponderConfig, Stream};
+use tutk_av::{
+    Frame, IoctlTicket, OutFrame, Outgoing, Packetizer, Responder, ResponderConfig, Stream,
+};
 use tutk_core::wire::Writer;
 use tutk_core::{Cx, Datagram, Instant, TxBuf};
 use tutk_dtls::{CipherSuite, Psk, ServerConfig as DtlsConfig, Suites};
@@ -27,8 +29,10 @@ use wyze_kauth::{
     Status, hl,
 };
 
-use crate::event::Cause;
+use crate::event::{Cause, TalkEnd};
 use crate::stack::{Stack, Stage, Unit};
+#[cfg(feature = "talk")]
+use crate::talk::CameraTalk;
 use crate::{Stats, Storage, Transmit};
 
 /// A viewer that has not answered the challenge after this long frees its place: a search costs a neighbour nothing.
@@ -121,6 +125,12 @@ pub enum CameraEvent<'e> {
         /// Its body.
         payload: &'e [u8],
     },
+    /// The viewer opened the talk channel: audio to be played follows.
+    TalkReady,
+    /// A frame of audio to be played, in order.
+    Audio(Frame<'e>),
+    /// The talk is over, or never began. Not told when the session itself is over.
+    TalkClosed(TalkEnd),
     /// The session is over; the last event. [`Camera::reset`] makes it ready for the next viewer.
     Closed(Cause),
 }
@@ -188,7 +198,10 @@ impl Reply {
 /// last event.
 #[derive(Debug)]
 pub struct Camera<'m> {
-    stack: Stack<tutk_iotc::Device, tutk_dtls::Server<'m>, Responder<'m>>,
+    pub(crate) stack: Stack<tutk_iotc::Device, tutk_dtls::Server<'m>, Responder<'m>>,
+    /// `None` without memory for it.
+    #[cfg(feature = "talk")]
+    pub(crate) talk: Option<CameraTalk<'m>>,
     challenger: Challenger,
     reply: Option<Reply>,
     packetizer: Packetizer,
@@ -237,6 +250,14 @@ impl<'m> Camera<'m> {
                 tutk_dtls::Server::new(&dtls, storage.handshake, cx),
                 av,
             ),
+            #[cfg(feature = "talk")]
+            talk: CameraTalk::new(
+                dtls.psk,
+                config.enr,
+                storage.talk_handshake,
+                storage.audio,
+                cx,
+            ),
             challenger: Challenger::new(&challenger),
             reply: None,
             packetizer: Packetizer::new(),
@@ -254,8 +275,12 @@ impl<'m> Camera<'m> {
     pub fn reset(&mut self, cx: &mut Cx<'_>) {
         self.stack.stage = Stage::Searching;
         self.stack.iotc.reset(cx);
-        self.stack.dtls.reset(cx);
-        self.stack.av.reset();
+        self.stack.main.dtls.reset(cx);
+        self.stack.main.av.reset();
+        #[cfg(feature = "talk")]
+        if let Some(talk) = &mut self.talk {
+            talk.reset();
+        }
         self.challenger.reset();
         self.reply = None;
         self.packetizer = Packetizer::new();
@@ -274,6 +299,13 @@ impl<'m> Camera<'m> {
         input: &mut Datagram<'p>,
     ) -> Option<CameraEvent<'p>> {
         while !input.is_empty() {
+            #[cfg(feature = "talk")]
+            if input.channel() == Some(tutk_iotc::TALK_CHANNEL) {
+                if let Some(event) = self.receive_talk(cx, input) {
+                    return Some(event);
+                }
+                continue;
+            }
             match self.stack.receive(cx, input) {
                 Ok(Some(unit)) => {
                     let event = self.read_unit(cx, input.from(), unit);
@@ -288,11 +320,25 @@ impl<'m> Camera<'m> {
         None
     }
 
-    /// Events born of time, not of a datagram: the end. Call after [`handle_timeout`](Self::handle_timeout) and after
-    /// each datagram until it answers `None`.
-    pub fn poll_event(&mut self, _cx: &mut Cx<'_>) -> Option<CameraEvent<'static>> {
+    /// Events that do not lie in the datagram: audio of the viewer's, put in order, and the end. Call after
+    /// [`handle_timeout`](Self::handle_timeout) and after each datagram until it answers `None`.
+    #[cfg_attr(not(feature = "talk"), expect(unused_variables))]
+    pub fn poll_event(&mut self, cx: &mut Cx<'_>) -> Option<CameraEvent<'_>> {
+        if self.told {
+            return None;
+        }
+        #[cfg(feature = "talk")]
+        if let Some(frame) = self.talk.as_mut().and_then(|t| t.poll_frame(cx.now)) {
+            return self.talk.as_ref().map(|t| t.frame_event(frame));
+        }
+        #[cfg(feature = "talk")]
+        if self.ended.is_none()
+            && let Some(event) = self.talk.as_mut().and_then(CameraTalk::poll_end)
+        {
+            return Some(event);
+        }
         let cause = self.ended?;
-        if self.stack.stage == Stage::Closed && !self.told {
+        if self.stack.stage == Stage::Closed {
             self.told = true;
             return Some(CameraEvent::Closed(cause));
         }
@@ -306,6 +352,10 @@ impl<'m> Camera<'m> {
         }
         if self.deadline.is_some_and(|at| at <= cx.now) {
             self.end(Cause::AuthTimeout);
+        }
+        #[cfg(feature = "talk")]
+        if let Some(talk) = &mut self.talk {
+            talk.handle_timeout(cx);
         }
     }
 
@@ -333,8 +383,15 @@ impl<'m> Camera<'m> {
         if self.ended.is_some() {
             return (!self.told).then_some(Instant::ZERO);
         }
-        let stack = self.stack.poll_timeout();
-        stack.into_iter().chain(self.deadline).min()
+        [
+            self.stack.poll_timeout(),
+            self.deadline,
+            #[cfg(feature = "talk")]
+            self.talk.as_ref().and_then(CameraTalk::poll_timeout),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Whether the viewer has answered the challenge.
@@ -399,7 +456,7 @@ impl<'m> Camera<'m> {
 
     /// Sends the HL message that `write` produces, and again whenever the viewer repeats its request.
     fn send_reply(&mut self, write: impl FnOnce(&mut Writer<'_>) -> Option<Code>) -> bool {
-        let reply = Reply::new(&mut self.stack.av, write);
+        let reply = Reply::new(&mut self.stack.main.av, write);
         let answered = reply.is_some();
         if answered {
             self.reply = reply;
@@ -441,8 +498,8 @@ impl<'m> Camera<'m> {
     pub fn stats(&self) -> Stats<'_> {
         Stats {
             iotc: self.stack.iotc.stats(),
-            dtls: self.stack.dtls.stats(),
-            av: self.stack.av.stats(),
+            dtls: self.stack.main.dtls.stats(),
+            av: self.stack.main.av.stats(),
         }
     }
 
@@ -465,7 +522,7 @@ impl<'m> Camera<'m> {
                 if ioctl.repeat && self.repeat_reply(message.code) {
                     return None;
                 }
-                self.read_command(cx, &message)
+                self.read_command(cx, &message, ioctl.repeat)
             }
             // Nothing a viewer asks is longer than one packet, and nobody sends a camera media on this channel.
             Unit::Av(_) => None,
@@ -483,10 +540,12 @@ impl<'m> Camera<'m> {
         }
     }
 
+    #[cfg_attr(not(feature = "talk"), expect(unused_variables))]
     fn read_command<'p>(
         &mut self,
         cx: &mut Cx<'_>,
         message: &Message<'p>,
+        repeat: bool,
     ) -> Option<CameraEvent<'p>> {
         if message.code.is_auth() {
             return self.read_auth(cx, message);
@@ -501,6 +560,14 @@ impl<'m> Camera<'m> {
                 match media {
                     Media::Video => self.video = on,
                     Media::Audio => self.audio = on,
+                    #[cfg(feature = "talk")]
+                    Media::ReturnAudio => {
+                        // A repetition was obeyed when it first came; the talk may have ended since.
+                        if let Some(talk) = self.talk.as_mut().filter(|_| !repeat) {
+                            talk.switch(cx, on);
+                        }
+                        return None;
+                    }
                     _ => return None,
                 }
                 Some(CameraEvent::Wanted {
@@ -518,7 +585,7 @@ impl<'m> Camera<'m> {
     fn read_auth<'p>(&mut self, cx: &mut Cx<'_>, message: &Message<'p>) -> Option<CameraEvent<'p>> {
         let event = self.challenger.handle_message(cx.rng, message)?;
         let challenger = &mut self.challenger;
-        let reply = Reply::new(&mut self.stack.av, |w| challenger.write_reply(w));
+        let reply = Reply::new(&mut self.stack.main.av, |w| challenger.write_reply(w));
         if reply.is_some() {
             self.reply = reply;
         }
@@ -535,6 +602,9 @@ impl<'m> Camera<'m> {
     }
 
     fn fill(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> Result<bool, Cause> {
+        if self.stack.stage == Stage::Closing && self.transmit_talk(cx, tx) {
+            return Ok(true);
+        }
         if self.stack.transmit(cx, tx)? {
             return Ok(true);
         }
@@ -542,14 +612,27 @@ impl<'m> Camera<'m> {
             return Ok(false);
         }
         let Some(reply) = self.reply.as_mut().filter(|r| r.due) else {
-            return Ok(false);
+            return Ok(self.transmit_talk(cx, tx));
         };
         reply.due = false;
         self.stack
+            .main
             .av
             .write_ioctl(reply.ticket, &reply.message, tx)
             .map_err(|_| Cause::BufferTooSmall)?;
         self.stack.seal(cx, tx)
+    }
+
+    /// Its goodbye comes before that of the session, its hello behind K10011.
+    #[cfg(feature = "talk")]
+    fn transmit_talk(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> bool {
+        let talk = self.talk.as_mut();
+        talk.is_some_and(|talk| talk.transmit(cx, &mut self.stack.iotc, tx))
+    }
+
+    #[cfg(not(feature = "talk"))]
+    fn transmit_talk(&mut self, _: &mut Cx<'_>, _: &mut TxBuf<'_>) -> bool {
+        false
     }
 
     fn fill_frame(
@@ -561,6 +644,7 @@ impl<'m> Camera<'m> {
         self.stack.reserve(tx)?;
         if !self
             .stack
+            .main
             .av
             .write_media(&mut self.packetizer, frame, tx)
             .map_err(|_| Cause::BufferTooSmall)?
@@ -574,6 +658,10 @@ impl<'m> Camera<'m> {
         if self.ended.is_none() {
             tutk_core::debug!("camera session ends: {:?}", cause);
             self.ended = Some(cause);
+            #[cfg(feature = "talk")]
+            if let Some(talk) = &mut self.talk {
+                talk.close();
+            }
             self.stack.close();
         }
     }

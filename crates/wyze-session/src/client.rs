@@ -23,6 +23,8 @@ use crate::control::{Control, Owner, RequestError, RequestId};
 use crate::event::{Cause, Event, Phase};
 use crate::receiver::{Received, Receiver};
 use crate::stack::{Stack, Stage, Unit};
+#[cfg(feature = "talk")]
+use crate::talk::AppTalk;
 use crate::{Stats, Storage, Transmit};
 
 /// How far the K-command challenge has come.
@@ -52,18 +54,21 @@ enum Found<'p> {
 /// event.
 #[derive(Debug)]
 pub struct Client<'m> {
-    stack: Stack<tutk_iotc::Client, tutk_dtls::Client<'m>, Initiator<'m>>,
+    pub(crate) stack: Stack<tutk_iotc::Client, tutk_dtls::Client<'m>, Initiator<'m>>,
     access: Access,
     /// Protocol version of the camera's HL messages; 0 until one came.
     protocol: u8,
     auth: Authenticator,
-    control: Control,
+    pub(crate) control: Control,
     video: Receiver<'m>,
     audio: Receiver<'m>,
+    /// `None` without memory for it.
+    #[cfg(feature = "talk")]
+    pub(crate) talk: Option<AppTalk<'m>>,
     /// The session has opened without a datagram; the owner has not been told.
     opened: bool,
     /// Why the session ends, once it does, and whether the owner has been told.
-    ended: Option<Cause>,
+    pub(crate) ended: Option<Cause>,
     told: bool,
 }
 
@@ -127,6 +132,8 @@ impl<'m> Client<'m> {
             control: Control::default(),
             video: Receiver::new(Stream::Video, storage.video, assembly(true)),
             audio: Receiver::new(Stream::Audio, storage.audio, assembly(false)),
+            #[cfg(feature = "talk")]
+            talk: AppTalk::new(dtls.psk, storage.talk_handshake, cx),
             opened: false,
             ended: None,
             told: false,
@@ -149,6 +156,11 @@ impl<'m> Client<'m> {
             }
             if input.is_empty() {
                 return None;
+            }
+            #[cfg(feature = "talk")]
+            if input.channel() == Some(tutk_iotc::TALK_CHANNEL) {
+                self.receive_talk(cx, input);
+                continue;
             }
             let unit = match self.stack.receive(cx, input) {
                 Ok(Some(unit)) => unit,
@@ -182,10 +194,22 @@ impl<'m> Client<'m> {
             match owner {
                 Owner::Auth => self.end(Cause::AuthTimeout),
                 Owner::User(id) => return Some(Event::NoReply { id, code }),
+                #[cfg(feature = "talk")]
+                Owner::Talk { on } => {
+                    if let Some(talk) = &mut self.talk {
+                        talk.unanswered(on);
+                    }
+                }
             }
         }
+        #[cfg(feature = "talk")]
+        if self.ended.is_none()
+            && let Some(event) = self.talk.as_mut().and_then(AppTalk::poll_event)
+        {
+            return Some(event);
+        }
         let cause = self.ended?;
-        if self.stack.stage == Stage::Closed && !self.told {
+        if self.stack.stage == Stage::Closed {
             self.told = true;
             return Some(Event::Closed(cause));
         }
@@ -197,6 +221,10 @@ impl<'m> Client<'m> {
         match self.stack.handle_timeout(cx) {
             Ok(opened) => self.opened |= opened,
             Err(cause) => self.end(cause),
+        }
+        #[cfg(feature = "talk")]
+        if let Some(talk) = &mut self.talk {
+            talk.handle_timeout(cx);
         }
     }
 
@@ -229,6 +257,8 @@ impl<'m> Client<'m> {
             self.control.poll_timeout(),
             self.video.poll_timeout(),
             self.audio.poll_timeout(),
+            #[cfg(feature = "talk")]
+            self.talk.as_ref().and_then(AppTalk::poll_timeout),
         ]
         .into_iter()
         .flatten()
@@ -265,7 +295,7 @@ impl<'m> Client<'m> {
             return Err(RequestError::NotReady);
         }
         self.control
-            .push(cx.now, false, awaits_reply, |w| Some(write(w)))?
+            .push(cx.now, None, awaits_reply, |w| Some(write(w)))?
             .ok_or(RequestError::TooLong)
     }
 
@@ -323,15 +353,15 @@ impl<'m> Client<'m> {
 
     /// Whether the camera sends again what is lost.
     pub fn is_lossless(&self) -> bool {
-        self.stack.av.is_lossless()
+        self.stack.main.av.is_lossless()
     }
 
     /// Counters of every layer.
     pub fn stats(&self) -> Stats<'_> {
         Stats {
             iotc: self.stack.iotc.stats(),
-            dtls: self.stack.dtls.stats(),
-            av: self.stack.av.stats(),
+            dtls: self.stack.main.dtls.stats(),
+            av: self.stack.main.av.stats(),
         }
     }
 
@@ -387,7 +417,7 @@ impl<'m> Client<'m> {
     fn read_command<'p>(&mut self, cx: &mut Cx<'_>, payload: &'p [u8]) -> Option<Event<'p>> {
         let message = Message::parse(payload).ok()?;
         self.protocol = message.version;
-        let owner = self.control.answer(message.code);
+        let owner = self.take_answered(cx.now, message.code);
         let step = challenge(self.access, &mut self.auth, &message);
         self.take_step(cx, &step);
         reply_event(owner, step, &message)
@@ -396,16 +426,27 @@ impl<'m> Client<'m> {
     /// The event that an IOCTRL in the AV layer's memory stands for. It is looked at twice, because an event that
     /// borrows from `self` can only be made once everything else is done.
     fn assembled_event(&mut self, cx: &mut Cx<'_>) -> Option<Event<'_>> {
-        let message = Message::parse(self.stack.av.assembled()?.payload).ok()?;
-        let owner = self.control.answer(message.code);
+        let message = Message::parse(self.stack.main.av.assembled()?.payload).ok()?;
+        let code = message.code;
         let step = challenge(self.access, &mut self.auth, &message).without_info();
+        let owner = self.take_answered(cx.now, code);
         self.take_step(cx, &step);
-        let message = Message::parse(self.stack.av.assembled()?.payload).ok()?;
+        let message = Message::parse(self.stack.main.av.assembled()?.payload).ok()?;
         let step = match step {
             Step::Granted(_) => Step::Granted(CameraInfo::parse(message.payload).ok()),
             other => other,
         };
         reply_event(owner, step, &message)
+    }
+
+    /// Takes the request that a K-command answers.
+    fn take_answered(&mut self, _now: Instant, reply: Code) -> Option<Owner> {
+        let owner = self.control.answer(reply);
+        #[cfg(feature = "talk")]
+        if let (Some(Owner::Talk { on }), Some(talk)) = (owner, &mut self.talk) {
+            talk.answered(_now, on);
+        }
+        owner
     }
 
     /// Does what a step of the challenge asks for.
@@ -429,24 +470,32 @@ impl<'m> Client<'m> {
         let auth = &mut self.auth;
         let queued = self
             .control
-            .push(cx.now, true, true, |w| auth.poll_request(w));
+            .push(cx.now, Some(Owner::Auth), true, |w| auth.poll_request(w));
         if queued.is_err() {
             self.end(Cause::AuthTimeout);
         }
     }
 
     fn fill(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> Result<bool, Cause> {
+        // Its goodbye comes before K10010 "off", and before the goodbye of the session.
+        #[cfg(feature = "talk")]
+        if let Some(talk) = &mut self.talk
+            && talk.transmit(cx, &mut self.stack.iotc, tx)
+        {
+            return Ok(true);
+        }
         if self.stack.transmit(cx, tx)? {
             return Ok(true);
         }
         if self.stack.stage != Stage::Secured {
             return Ok(false);
         }
-        let av = &mut self.stack.av;
+        let av = &mut self.stack.main.av;
         let Some((ticket, message)) = self.control.due(cx.now, || av.ioctl_ticket()) else {
             return Ok(false);
         };
         self.stack
+            .main
             .av
             .write_ioctl(ticket, message, tx)
             .map_err(|_| Cause::BufferTooSmall)?;
@@ -458,6 +507,10 @@ impl<'m> Client<'m> {
         if self.ended.is_none() {
             tutk_core::debug!("session ends: {:?}", cause);
             self.ended = Some(cause);
+            #[cfg(feature = "talk")]
+            if let Some(talk) = &mut self.talk {
+                talk.close();
+            }
             self.stack.close();
         }
     }
@@ -510,6 +563,8 @@ fn reply_event<'p>(
         (Step::Granted(info), _) => info.map(Event::Authenticated),
         (_, Some(Owner::User(id))) => Some(Event::Reply { id, code, payload }),
         (_, Some(Owner::Auth)) => None,
+        #[cfg(feature = "talk")]
+        (_, Some(Owner::Talk { .. })) => None,
         // An answer of the challenge that nobody waits for echoes our own repetition.
         (_, None) if code.is_auth() => None,
         (_, None) => Some(Event::Message { code, payload }),

@@ -35,6 +35,12 @@ pub enum RequestError {
     Busy,
     /// The request is longer than [`MAX_REQUEST_LEN`] bytes.
     TooLong,
+    /// The session was not lent memory for a talk (`Storage::talk_handshake`).
+    Unsupported,
+    /// A talk is under way, or not quite over; wait for `Event::TalkClosed`.
+    TalkActive,
+    /// There is no talk to stop.
+    NoTalk,
 }
 
 impl fmt::Display for RequestError {
@@ -43,6 +49,9 @@ impl fmt::Display for RequestError {
             Self::NotReady => "the camera has not let us in yet; wait for it",
             Self::Busy => "too many requests wait for replies; wait for one of them",
             Self::TooLong => "the request is too long for a K-command",
+            Self::Unsupported => "this session has no memory for audio to the camera",
+            Self::TalkActive => "a talk is under way or not quite over; wait for its end",
+            Self::NoTalk => "there is no talk to stop",
         })
     }
 }
@@ -56,6 +65,9 @@ pub(crate) enum Owner {
     Auth,
     /// The application.
     User(RequestId),
+    /// The talk: K10010 for audio to the camera.
+    #[cfg(feature = "talk")]
+    Talk { on: bool },
 }
 
 struct Pending {
@@ -90,11 +102,11 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// Queues the HL message that `write` produces.
+    /// Queues the HL message that `write` produces; without an `owner` the application's.
     pub(crate) fn push(
         &mut self,
         now: Instant,
-        auth: bool,
+        owner: Option<Owner>,
         awaits_reply: bool,
         write: impl FnOnce(&mut Writer<'_>) -> Option<Code>,
     ) -> Result<Option<RequestId>, RequestError> {
@@ -112,7 +124,7 @@ impl Control {
         self.last_id = self.last_id.wrapping_add(1);
         let id = RequestId(self.last_id);
         let pending = Pending {
-            owner: if auth { Owner::Auth } else { Owner::User(id) },
+            owner: owner.unwrap_or(Owner::User(id)),
             code,
             message,
             ticket: None,
@@ -128,6 +140,12 @@ impl Control {
     fn forget_sent(&mut self) {
         self.pending
             .retain(|p| p.awaits_reply || p.ticket.is_none());
+    }
+
+    /// Drops the requests of `owner`.
+    #[cfg(feature = "talk")]
+    pub(crate) fn forget(&mut self, owner: Owner) {
+        self.pending.retain(|p| p.owner != owner);
     }
 
     /// Takes the request that `reply` answers: the oldest one whose code is one less.

@@ -82,9 +82,49 @@ pub enum Event<'e> {
         /// Its body.
         payload: &'e [u8],
     },
+    /// The camera plays what `send_audio` sends.
+    TalkReady,
+    /// The talk is over, or never began; another one may start. Not told when the session itself is over.
+    TalkClosed(TalkEnd),
     /// The session is over; the last event.
     Closed(Cause),
 }
+
+/// Why a talk (audio to the camera) ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum TalkEnd {
+    /// We ended it.
+    Local,
+    /// The peer ended it.
+    Peer,
+    /// The camera never answered that it shall play audio.
+    NoReply,
+    /// The peer did not open the talk channel within five seconds, or did not log in there.
+    Timeout,
+    /// The talk channel failed.
+    Failed(Cause),
+}
+
+impl fmt::Display for TalkEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("the talk was ended by us"),
+            Self::Peer => f.write_str("the talk was ended by the other side"),
+            Self::NoReply => f.write_str(
+                "the camera did not answer the request to play audio; it may have no speaker",
+            ),
+            Self::Timeout => f.write_str(
+                "the talk channel was not opened within five seconds; the camera may have no speaker, \
+                 or another viewer may be talking",
+            ),
+            Self::Failed(cause) => write!(f, "the talk channel failed: {cause}"),
+        }
+    }
+}
+
+impl core::error::Error for TalkEnd {}
 
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,9 @@
 //! comes first, a datagram or `poll_timeout`; (4) hand a datagram to `handle_datagram` until it answers `None`, or call
 //! `handle_timeout`; then begin again. Extra calls are harmless. `Event::Closed` is the last event.
 //!
+//! Audio to the camera (feature `talk`): `Client::start_talk`, wait for `Event::TalkReady`, then `Client::send_audio` for
+//! each frame, which answers with the datagram to send. It takes [`Storage::talk_handshake`].
+//!
 //! Here the network is a function call, and both ends run in one thread:
 //!
 //! ```
@@ -73,6 +76,7 @@
     )
 )]
 
+mod association;
 #[cfg(feature = "camera")]
 mod camera;
 #[cfg(feature = "client")]
@@ -84,6 +88,8 @@ mod memory;
 #[cfg(feature = "client")]
 mod receiver;
 mod stack;
+#[cfg(all(feature = "talk", any(feature = "client", feature = "camera")))]
+mod talk;
 mod transmit;
 
 #[cfg(feature = "camera")]
@@ -92,12 +98,15 @@ pub use camera::{Camera, CameraConfig, CameraEvent, MediaError};
 pub use client::Client;
 pub use config::ClientConfig;
 pub use control::{LIMIT, MAX_REQUEST_LEN, MAX_REQUESTS, REPEAT, RequestError, RequestId};
-pub use event::{Cause, Event, Phase};
+pub use event::{Cause, Event, Phase, TalkEnd};
 pub use memory::{Memory, RESEND_SLOT, RepairMemory, Storage};
+#[cfg(all(feature = "talk", feature = "client"))]
+pub use talk::{MAX_TALK_FRAME, TalkError};
 pub use transmit::{Stats, Transmit};
 
 pub use tutk_av::{
     AudioFormat, Chunk, Codec, DropReason, Dropped, Frame, FrameInfo, OutFrame, Outgoing, Stream,
+    TalkFrame,
 };
 pub use tutk_core::{Cx, Datagram, Instant};
 pub use tutk_dtls::{CipherSuite, Suites};

@@ -53,6 +53,7 @@ impl<const VIDEO: usize, const AUDIO: usize, const HANDSHAKE: usize, const CONTR
             control: &mut self.control,
             repair: None,
             resend: &mut [],
+            talk_handshake: &mut [],
         }
     }
 }
@@ -65,13 +66,14 @@ impl<const VIDEO: usize, const AUDIO: usize, const HANDSHAKE: usize, const CONTR
     }
 }
 
-/// The memory of one session as slices of any size; [`Memory`] documents the first four. What lossless mode takes is not
-/// part of [`Memory`]: set it in what [`Memory::split`] answers.
+/// The memory of one session as slices of any size; [`Memory`] documents the first four. What lossless mode and talk take
+/// is not part of [`Memory`]: set it in what [`Memory::split`] answers.
 #[derive(Default)]
 pub struct Storage<'m> {
     /// Video frames in flight, bytes. Empty: chunk mode.
     pub video: &'m mut [u8],
-    /// Audio frames in flight, bytes. Empty: chunk mode.
+    /// Audio frames in flight, bytes. Empty: chunk mode. A camera puts what a viewer says here: 16 KiB is ample, and
+    /// without it there is no talk.
     pub audio: &'m mut [u8],
     /// One DTLS handshake message in fragments, bytes.
     pub handshake: &'m mut [u8],
@@ -82,6 +84,8 @@ pub struct Storage<'m> {
     /// A camera in lossless mode: copies of what was sent, [`RESEND_SLOT`] bytes a packet; 512 packets cover 600 ms of
     /// 4 Mbit/s. Empty: nothing is sent twice.
     pub resend: &'m mut [u8],
+    /// One DTLS handshake message of the talk channel in fragments, bytes: 512 is ample. Empty: no audio to the camera.
+    pub talk_handshake: &'m mut [u8],
 }
 
 /// Shows sizes: the content was decrypted.
@@ -94,6 +98,7 @@ impl fmt::Debug for Storage<'_> {
             .field("control", &self.control.len())
             .field("repair", &self.repair.is_some())
             .field("resend", &self.resend.len())
+            .field("talk_handshake", &self.talk_handshake.len())
             .finish()
     }
 }

@@ -1,15 +1,15 @@
-//! The order of the layers, the same for both roles: IOTC around DTLS around AV, on the main channel.
+//! The order of the layers, the same for both roles: IOTC around the association (DTLS around AV) of the main channel.
 //!
 //! ```text
-//!   receive:  datagram ─► iotc.handle_datagram ─► payload put back ─► dtls.handle_datagram ─► plaintext ─► av.handle_datagram
-//!   transmit: av.poll_transmit / write_ioctl / media ─► dtls.seal ─► iotc.wrap ─► socket     (one buffer, in place)
-//!             who may speak first: IOTC control, DTLS flights and alerts, AV messages, then the role's own
+//!   receive:  datagram ─► iotc.handle_datagram ─► payload put back, with its channel ─► main.receive
+//!   transmit: who may speak first: IOTC control, DTLS flights and alerts, AV messages, then the role's own
 //! ```
 
 use tutk_core::{Cx, Datagram, Instant, Layer, TxBuf};
-use tutk_dtls::{CipherSuite, SealError};
+use tutk_dtls::CipherSuite;
 use tutk_iotc::{Framing, MAIN_CHANNEL, WrapError};
 
+use crate::association::{Arrived, Association, AvRole, DtlsRole};
 use crate::event::Cause;
 
 /// How far the layers are up. Later stages include the earlier ones.
@@ -50,22 +50,6 @@ pub(crate) trait IotcRole:
     fn close(&mut self);
 }
 
-/// Either role of the DTLS layer.
-pub(crate) trait DtlsRole:
-    for<'p> Layer<Event<'p> = tutk_dtls::Event<'p>, Error = tutk_dtls::Error>
-{
-    fn seal(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> Result<(), SealError>;
-    fn reset(&mut self, cx: &mut Cx<'_>);
-    fn phase(&self) -> tutk_dtls::Phase;
-    fn close(&mut self);
-}
-
-/// Either role of the AV layer.
-pub(crate) trait AvRole:
-    for<'p> Layer<Event<'p> = tutk_av::Event<'p>, Error = tutk_av::Error>
-{
-}
-
 macro_rules! iotc_role {
     ($ty:ty, $is_open:ident) => {
         impl IotcRole for $ty {
@@ -88,43 +72,17 @@ macro_rules! iotc_role {
     };
 }
 
-macro_rules! dtls_role {
-    ($ty:ty) => {
-        impl DtlsRole for $ty {
-            fn seal(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> Result<(), SealError> {
-                <$ty>::seal(self, cx, tx)
-            }
-            fn reset(&mut self, cx: &mut Cx<'_>) {
-                <$ty>::reset(self, cx);
-            }
-            fn phase(&self) -> tutk_dtls::Phase {
-                <$ty>::phase(self)
-            }
-            fn close(&mut self) {
-                <$ty>::close(self);
-            }
-        }
-    };
-}
-
 #[cfg(feature = "client")]
 iotc_role!(tutk_iotc::Client, is_open);
 #[cfg(feature = "camera")]
 iotc_role!(tutk_iotc::Device, is_bound);
-#[cfg(feature = "client")]
-dtls_role!(tutk_dtls::Client<'_>);
-#[cfg(feature = "camera")]
-dtls_role!(tutk_dtls::Server<'_>);
-impl AvRole for tutk_av::Initiator<'_> {}
-impl AvRole for tutk_av::Responder<'_> {}
 
-/// The three layers of one session.
+/// The layers of one session.
 #[derive(Debug)]
 pub(crate) struct Stack<I, D, A> {
     pub(crate) stage: Stage,
     pub(crate) iotc: I,
-    pub(crate) dtls: D,
-    pub(crate) av: A,
+    pub(crate) main: Association<D, A>,
 }
 
 impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
@@ -132,8 +90,7 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
         Self {
             stage: Stage::Searching,
             iotc,
-            dtls,
-            av,
+            main: Association::new(MAIN_CHANNEL, dtls, av),
         }
     }
 
@@ -189,29 +146,24 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
         cx: &mut Cx<'_>,
         input: &mut Datagram<'p>,
     ) -> Result<Option<Unit<'p>>, Cause> {
-        let Some(event) = self.dtls.handle_datagram(cx, input).map_err(dtls_cause)? else {
+        let Some(arrived) = self.main.receive(cx, input)? else {
             return Ok(None);
         };
-        // Only the holder of the key can have sent what led to any of these events.
         self.iotc.authenticated(input.from());
-        match event {
-            tutk_dtls::Event::Connected { suite } => {
+        match arrived {
+            Arrived::Secured(suite) => {
                 self.iotc.set_secured(true);
                 self.stage = Stage::Secured;
                 Ok(Some(Unit::Secured(suite)))
             }
-            tutk_dtls::Event::Data(plaintext) => {
-                let mut message = Datagram::new(input.from(), plaintext);
-                let event = self.av.handle_datagram(cx, &mut message);
-                Ok(event.map_err(av_cause)?.map(Unit::Av))
-            }
-            tutk_dtls::Event::Closed => Err(self.peer_closed()),
+            Arrived::Message(event) => Ok(event.map(Unit::Av)),
+            Arrived::Goodbye => Err(self.peer_closed()),
         }
     }
 
     /// What it means that the peer says goodbye now: one that could not read our Finished knows another key.
     fn peer_closed(&self) -> Cause {
-        if self.stage == Stage::Securing && self.dtls.phase() == tutk_dtls::Phase::Finished {
+        if self.stage == Stage::Securing && self.main.dtls.phase() == tutk_dtls::Phase::Finished {
             Cause::WrongKey
         } else {
             Cause::Peer
@@ -221,7 +173,7 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
     /// The IOTC session is open: the DTLS handshake may begin.
     fn open(&mut self, cx: &mut Cx<'_>) {
         // Its time limit counts from now, not from when the search began.
-        self.dtls.reset(cx);
+        self.main.dtls.reset(cx);
         self.stage = Stage::Securing;
     }
 
@@ -237,22 +189,20 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
             return Ok(true);
         }
         if matches!(self.stage, Stage::Securing | Stage::Secured) {
-            self.dtls.handle_timeout(cx).map_err(dtls_cause)?;
-        }
-        if self.stage == Stage::Secured {
-            self.av.handle_timeout(cx).map_err(av_cause)?;
+            let secured = self.stage == Stage::Secured;
+            self.main.handle_timeout(cx, secured)?;
         }
         Ok(false)
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let iotc = self.iotc.poll_timeout();
-        let dtls = self.dtls.poll_timeout();
-        let av = self.av.poll_timeout();
         match self.stage {
             Stage::Searching => iotc,
-            Stage::Securing => [iotc, dtls].into_iter().flatten().min(),
-            Stage::Secured => [iotc, dtls, av].into_iter().flatten().min(),
+            Stage::Securing | Stage::Secured => {
+                let main = self.main.poll_timeout(self.stage == Stage::Secured);
+                iotc.into_iter().chain(main).min()
+            }
             Stage::Closing | Stage::Closed => None,
         }
     }
@@ -275,31 +225,13 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
         if self.stage == Stage::Searching {
             return Ok(false);
         }
-        if self.transmit_dtls(cx, tx)? {
-            return Ok(true);
-        }
-        if self.stage < Stage::Secured {
-            return Ok(false);
-        }
-        self.reserve(tx)?;
-        if self.av.poll_transmit(cx, tx).map_err(av_cause)? {
-            return self.seal(cx, tx);
-        }
-        Ok(false)
-    }
-
-    fn transmit_dtls(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> Result<bool, Cause> {
-        tx.clear();
-        tx.reserve(I::HEADROOM, I::TAILROOM).map_err(too_small)?;
-        if self.dtls.poll_transmit(cx, tx).map_err(dtls_cause)? {
-            return self.wrap(tx);
-        }
-        Ok(false)
+        let secured = self.stage == Stage::Secured;
+        self.main.transmit(cx, &mut self.iotc, tx, secured)
     }
 
     /// close_notify while the association lives, then IOTC close, then nothing more for ever.
     fn transmit_closing(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> bool {
-        if self.transmit_dtls(cx, tx) == Ok(true) {
+        if self.main.transmit_dtls(cx, &mut self.iotc, tx) == Ok(true) {
             return true;
         }
         tx.clear();
@@ -311,25 +243,14 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
     }
 
     /// Empties `tx` and keeps room for the headers and trailers of IOTC and DTLS.
+    #[cfg(feature = "camera")]
     pub(crate) fn reserve(&self, tx: &mut TxBuf<'_>) -> Result<(), Cause> {
-        tx.clear();
-        tx.reserve(I::HEADROOM + D::HEADROOM, I::TAILROOM + D::TAILROOM)
-            .map_err(too_small)
+        self.main.reserve::<I>(tx)
     }
 
     /// Encrypts the AV message in `tx` and wraps it for the main channel.
     pub(crate) fn seal(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> Result<bool, Cause> {
-        self.dtls.seal(cx, tx).map_err(|e| match e {
-            SealError::Exhausted => Cause::Exhausted,
-            _ => Cause::BufferTooSmall,
-        })?;
-        self.wrap(tx)
-    }
-
-    fn wrap(&mut self, tx: &mut TxBuf<'_>) -> Result<bool, Cause> {
-        self.iotc
-            .wrap(MAIN_CHANNEL, tx)
-            .map_err(|_| Cause::BufferTooSmall)?;
+        self.main.seal(cx, &mut self.iotc, tx)?;
         Ok(true)
     }
 
@@ -338,17 +259,13 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
         match self.stage {
             // While searching, the device may have reserved a place already.
             Stage::Searching | Stage::Securing | Stage::Secured => {
-                self.dtls.close();
+                self.main.dtls.close();
                 self.iotc.close();
                 self.stage = Stage::Closing;
             }
             Stage::Closing | Stage::Closed => {}
         }
     }
-}
-
-fn too_small(_: tutk_core::Full) -> Cause {
-    Cause::BufferTooSmall
 }
 
 /// What an IOTC error means at this stage.
@@ -361,28 +278,5 @@ fn iotc_cause(stage: Stage) -> impl Fn(tutk_iotc::Error) -> Cause {
         // It answered the search and nothing since.
         _ if stage <= Stage::Securing => Cause::Refused,
         _ => Cause::Lost,
-    }
-}
-
-fn dtls_cause(e: tutk_dtls::Error) -> Cause {
-    use tutk_dtls::{Error, Phase};
-    match e {
-        Error::BufferTooSmall => Cause::BufferTooSmall,
-        Error::SequenceExhausted => Cause::Exhausted,
-        Error::HandshakeTimeout {
-            after: Phase::Hello,
-        } => Cause::Refused,
-        Error::HandshakeTimeout {
-            after: Phase::Finished,
-        }
-        | Error::PeerAlert(20 | 51) => Cause::WrongKey,
-        other => Cause::Secure(other),
-    }
-}
-
-fn av_cause(e: tutk_av::Error) -> Cause {
-    match e {
-        tutk_av::Error::LoginTimeout => Cause::LoginTimeout,
-        _ => Cause::BufferTooSmall,
     }
 }

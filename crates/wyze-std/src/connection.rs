@@ -22,6 +22,7 @@ pub struct Memory {
     handshake: [u8; 512],
     control: [u8; 2048],
     repair: RepairMemory,
+    talk_handshake: [u8; 512],
 }
 
 impl Memory {
@@ -33,6 +34,7 @@ impl Memory {
             handshake: [0; 512],
             control: [0; 2048],
             repair: RepairMemory::new(),
+            talk_handshake: [0; 512],
         }
     }
 
@@ -44,6 +46,7 @@ impl Memory {
             control: &mut self.control,
             repair: Some(&mut self.repair),
             resend: &mut [],
+            talk_handshake: &mut self.talk_handshake,
         }
     }
 }

@@ -19,6 +19,8 @@ const BURST: usize = 16;
 const BURST_GAP: Duration = Duration::from_millis(1);
 /// Packets kept for viewers in lossless mode: 600 ms of 6 Mbit/s.
 const RESEND_PACKETS: usize = 512;
+/// Bytes for a viewer's audio while it is put in order.
+const AUDIO_ROOM: usize = 16 << 10;
 /// The longest sleep: how soon `stop` is noticed.
 const MAX_WAIT: Duration = Duration::from_millis(50);
 
@@ -100,6 +102,23 @@ pub struct Totals {
     pub bytes: u64,
 }
 
+/// Memory of one viewer's place.
+struct SlotMemory {
+    session: Memory<0, AUDIO_ROOM>,
+    resend: Vec<u8>,
+    talk_handshake: [u8; 512],
+}
+
+impl SlotMemory {
+    fn new() -> Self {
+        Self {
+            session: Memory::new(),
+            resend: vec![0; RESEND_PACKETS * RESEND_SLOT],
+            talk_handshake: [0; 512],
+        }
+    }
+}
+
 /// One viewer's place.
 struct Slot<'m, 's> {
     camera: Camera<'m>,
@@ -143,22 +162,21 @@ pub fn serve<S: Source>(
     mut report: impl FnMut(Report<'_>),
 ) -> io::Result<Totals> {
     let mut clock = Clock::new();
-    let mut memory: Vec<(Memory<0, 0>, Vec<u8>)> = Vec::new();
-    memory.resize_with(options.slots + 1, || {
-        (Memory::new(), vec![0; RESEND_PACKETS * RESEND_SLOT])
-    });
+    let mut memory: Vec<SlotMemory> = Vec::new();
+    memory.resize_with(options.slots + 1, SlotMemory::new);
     let mut slots: Vec<Slot<'_, '_>> = memory
         .iter_mut()
         .enumerate()
-        .map(|(i, (memory, resend))| {
+        .map(|(i, memory)| {
             // The last one only answers searches while all the others are taken.
             let config = CameraConfig {
                 accept: i < options.slots && options.camera.accept,
                 ..options.camera
             };
             let storage = Storage {
-                resend,
-                ..memory.split()
+                resend: &mut memory.resend,
+                talk_handshake: &mut memory.talk_handshake,
+                ..memory.session.split()
             };
             Slot {
                 camera: Camera::new(&config, storage, &mut clock.cx()),

@@ -10,7 +10,7 @@ use tutk_testkit::pump::Node;
 use wyze_session::{
     AudioFormat, Camera, CameraConfig, CameraEvent, Cause, Client, ClientConfig, Codec, Cx,
     Datagram, Enr, Event, FrameInfo, Instant, Mac, OutFrame, Phase, RESEND_SLOT, RepairMemory,
-    Storage, Stream, Transmit, Uid,
+    Storage, Stream, TalkEnd, Transmit, Uid,
 };
 
 pub(crate) const APP: &str = "192.0.2.1:50000";
@@ -44,6 +44,7 @@ pub(crate) struct Room {
     control: [u8; 2048],
     repair: RepairMemory,
     resend: Vec<u8>,
+    pub(crate) talk_handshake: Vec<u8>,
 }
 
 impl Room {
@@ -55,6 +56,7 @@ impl Room {
             control: [0; 2048],
             repair: RepairMemory::new(),
             resend: vec![0; 512 * RESEND_SLOT],
+            talk_handshake: vec![0; 512],
         }
     }
 
@@ -66,6 +68,7 @@ impl Room {
             control: &mut self.control,
             repair: Some(&mut self.repair),
             resend: &mut self.resend,
+            talk_handshake: &mut self.talk_handshake,
         }
     }
 }
@@ -95,6 +98,9 @@ pub(crate) struct Told {
     pub(crate) replies: Vec<(u16, Vec<u8>)>,
     /// Requests without a reply.
     pub(crate) unanswered: usize,
+    /// Talks that became ready, and how talks ended.
+    pub(crate) talks: usize,
+    pub(crate) talk_ends: Vec<TalkEnd>,
     pub(crate) closed: Option<Cause>,
 }
 
@@ -108,6 +114,8 @@ impl Told {
             Event::Audio(f) => self.audio.push(seen(f.number, f.data)),
             Event::Reply { code, payload, .. } => self.replies.push((code.0, payload.to_vec())),
             Event::NoReply { .. } => self.unanswered += 1,
+            Event::TalkReady => self.talks += 1,
+            Event::TalkClosed(end) => self.talk_ends.push(end),
             Event::Closed(cause) => self.closed = Some(cause),
             _ => {}
         }
@@ -219,7 +227,28 @@ pub(crate) struct CameraNode<'m> {
     queue: VecDeque<(SocketAddr, Vec<u8>)>,
     pub(crate) sent_video: Vec<Seen>,
     pub(crate) sent_audio: Vec<Seen>,
+    pub(crate) heard: Heard,
     pub(crate) closed: Option<Cause>,
+}
+
+/// What a camera heard of its viewer's talks.
+#[derive(Default)]
+pub(crate) struct Heard {
+    pub(crate) ready: usize,
+    pub(crate) ends: Vec<TalkEnd>,
+    /// Number and bytes of each frame.
+    pub(crate) frames: Vec<(u32, Vec<u8>)>,
+}
+
+impl Heard {
+    fn note(&mut self, event: CameraEvent<'_>) {
+        match event {
+            CameraEvent::TalkReady => self.ready += 1,
+            CameraEvent::TalkClosed(end) => self.ends.push(end),
+            CameraEvent::Audio(f) => self.frames.push((f.number, f.data.to_vec())),
+            _ => {}
+        }
+    }
 }
 
 const VIDEO_EVERY: Duration = Duration::from_millis(50);
@@ -242,6 +271,7 @@ impl<'m> CameraNode<'m> {
             queue: VecDeque::new(),
             sent_video: Vec::new(),
             sent_audio: Vec::new(),
+            heard: Heard::default(),
             closed: None,
         }
     }
@@ -319,6 +349,8 @@ impl<'m> CameraNode<'m> {
         while let Some(event) = self.camera.poll_event(cx) {
             if let CameraEvent::Closed(cause) = event {
                 self.closed = Some(cause);
+            } else {
+                self.heard.note(event);
             }
         }
     }
@@ -348,7 +380,9 @@ impl Node for CameraNode<'_> {
 
     fn receive(&mut self, cx: &mut Cx<'_>, from: SocketAddr, bytes: &mut [u8]) {
         let mut input = Datagram::new(from, bytes);
-        while self.camera.handle_datagram(cx, &mut input).is_some() {}
+        while let Some(event) = self.camera.handle_datagram(cx, &mut input) {
+            self.heard.note(event);
+        }
         self.drain_events(cx);
     }
 

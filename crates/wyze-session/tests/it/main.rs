@@ -5,3 +5,4 @@ mod common;
 mod endings;
 mod network;
 mod replay;
+mod talk;

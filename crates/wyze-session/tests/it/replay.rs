@@ -17,7 +17,7 @@ use wyze_session::{
     Camera, CameraConfig, CameraEvent, Cx, Datagram, Framings, Instant, Status, Storage,
 };
 
-const ENR: &str = "roTRg3tiuL3TjXhmz9bQ4wVf7sKc2NpA";
+pub(crate) const ENR: &str = "roTRg3tiuL3TjXhmz9bQ4wVf7sKc2NpA";
 const MAC: &str = "AABBCCDDEEFF";
 const UID: &str = "HSBJYB5HSETGCDWD111A";
 
@@ -30,7 +30,7 @@ struct Association {
 }
 
 /// Channel and payload of an IOTC data packet.
-fn data_payload(datagram: &mut [u8]) -> Option<(u8, Vec<u8>)> {
+pub(crate) fn data_payload(datagram: &mut [u8]) -> Option<(u8, Vec<u8>)> {
     match wire::open(datagram).expect("every recorded datagram is a packet") {
         Packet::Data {
             header, payload, ..
@@ -44,7 +44,7 @@ fn data_payload(datagram: &mut [u8]) -> Option<(u8, Vec<u8>)> {
 }
 
 /// The plaintexts of all application data records: (from the app, channel, bytes), in order.
-fn plaintexts(name: &str) -> Vec<(bool, u8, Vec<u8>)> {
+pub(crate) fn plaintexts(name: &str) -> Vec<(bool, u8, Vec<u8>)> {
     let masters: HashMap<_, _> = data::key_log(&format!("sessions/{name}.keylog"));
     let mut associations: HashMap<u8, Association> = HashMap::new();
     let mut out = Vec::new();

@@ -123,7 +123,10 @@ impl Job {
     /// Writes a line to its stdin.
     pub(crate) fn type_line(&mut self, line: &str) -> Result<()> {
         let stdin = self.child.stdin.as_mut().context("stdin is closed")?;
-        writeln!(stdin, "{line}").with_context(|| format!("`{}` closed its stdin", self.text))
+        // In one piece: a peer may answer, and be gone, before a line break that comes by itself.
+        stdin
+            .write_all(format!("{line}\n").as_bytes())
+            .with_context(|| format!("`{}` closed its stdin", self.text))
     }
 
     /// Waits until `done` of what it said.

@@ -172,7 +172,7 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
 
     /// The IOTC session is open: the DTLS handshake may begin.
     fn open(&mut self, cx: &mut Cx<'_>) {
-        // Its time limit counts from now, not from when the search began.
+        // A client's time limit counts from now, not from when the search began.
         self.main.dtls.reset(cx);
         self.stage = Stage::Securing;
     }

@@ -10,185 +10,32 @@
 //! One `Camera` serves one viewer. A server holds several and routes datagrams by source address; the first idle one
 //! gets what comes from unknown sources (`wyze-std` does that).
 
-use core::fmt;
+mod api;
+mod reply;
+
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use heapless::Vec;
-use tutk_av::{
-    Frame, IoctlTicket, OutFrame, Outgoing, Packetizer, Responder, ResponderConfig, Stream,
-};
+pub use api::{CameraConfig, CameraEvent, MediaError};
+
+use tutk_av::{OutFrame, Outgoing, Packetizer, Responder, ResponderConfig, Stream};
 use tutk_core::wire::Writer;
 use tutk_core::{Cx, Datagram, Instant, TxBuf};
-use tutk_dtls::{CipherSuite, Psk, ServerConfig as DtlsConfig, Suites};
-use tutk_iotc::{AuthKey, DeviceConfig, Framing, Framings, Uid};
+use tutk_dtls::{Psk, ServerConfig as DtlsConfig};
+use tutk_iotc::{AuthKey, DeviceConfig, Framing};
 use wyze_kauth::command::{ControlChannel, Media, Request};
 use wyze_kauth::settings::CameraState;
-use wyze_kauth::{
-    CameraDescription, Challenger, ChallengerConfig, ChallengerEvent, Code, Enr, Mac, Message,
-    Status, hl,
-};
+use wyze_kauth::{Challenger, ChallengerConfig, ChallengerEvent, Code, Message, hl};
 
-use crate::event::{Cause, TalkEnd};
+use reply::Reply;
+
+use crate::event::Cause;
 use crate::stack::{Stack, Stage, Unit};
 #[cfg(feature = "talk")]
 use crate::talk::CameraTalk;
 use crate::{Stats, Storage, Transmit};
-
 /// A viewer that has not answered the challenge after this long frees its place: a search costs a neighbour nothing.
 const ADMISSION_LIMIT: Duration = Duration::from_secs(20);
-/// Longest reply, HL header included, bytes. One IOCTRL packet carries it.
-const MAX_REPLY_LEN: usize = 1000;
-
-/// What a [`Camera`] is.
-#[derive(Debug, Clone, Copy)]
-pub struct CameraConfig<'a> {
-    /// Its identity.
-    pub uid: Uid,
-    /// Its secret.
-    pub enr: &'a Enr,
-    /// Its MAC address.
-    pub mac: &'a Mac,
-    /// Framings it answers; a real camera speaks one.
-    pub framings: Framings,
-    /// Cipher suites it accepts.
-    pub suites: Suites,
-    /// Whether the DTLS handshake begins with a cookie exchange (cameras do without).
-    pub cookie: bool,
-    /// Which K-auth challenge it sets.
-    pub status: Status,
-    /// `false`: it answers the search but opens no session, as a camera does whose viewer slots are all taken.
-    pub accept: bool,
-    /// Whether it offers a return audio channel at login.
-    pub two_way: bool,
-    /// Whether it grants lossless mode to viewers that ask for it; what it can send again lies in
-    /// [`Storage::resend`].
-    pub resend: bool,
-    /// What K10003 tells about it.
-    pub info: CameraDescription<'a>,
-}
-
-impl<'a> CameraConfig<'a> {
-    /// A Cam v3 Pro with TransCode framing, both cipher suites, and the challenge that its ENR is long enough for:
-    /// status 6 or 3.
-    pub fn new(uid: Uid, enr: &'a Enr, mac: &'a Mac) -> Self {
-        Self {
-            uid,
-            enr,
-            mac,
-            framings: Framings::TRANSCODE,
-            suites: Suites::ALL,
-            cookie: false,
-            status: if Status::Enr32.check(enr, None).is_ok() {
-                Status::Enr32
-            } else {
-                Status::Enr16
-            },
-            accept: true,
-            two_way: false,
-            resend: true,
-            info: CameraDescription::new("HL_CAM3P", "4.58.11.8391", mac),
-        }
-    }
-}
-
-/// What happened to a [`Camera`].
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum CameraEvent<'e> {
-    /// A viewer opened an IOTC session.
-    Opened {
-        /// The viewer's address.
-        from: SocketAddr,
-    },
-    /// The DTLS handshake is complete: the viewer knows the ENR.
-    Secured {
-        /// The suite both sides agreed on.
-        suite: CipherSuite,
-    },
-    /// The viewer sent its AV login.
-    LoggedIn,
-    /// The viewer answered the challenge.
-    Authenticated,
-    /// Which media the viewer wants from now on (K10002, K10010).
-    Wanted {
-        /// Video frames.
-        video: bool,
-        /// Audio frames.
-        audio: bool,
-    },
-    /// A K-command that asks or sets something. Answer it with [`Camera::answer`], which keeps the camera's state, or
-    /// with [`Camera::reply`]; one that is not answered is repeated for five seconds.
-    Command {
-        /// Its code.
-        code: Code,
-        /// Its body.
-        payload: &'e [u8],
-    },
-    /// The viewer opened the talk channel: audio to be played follows.
-    TalkReady,
-    /// A frame of audio to be played, in order.
-    Audio(Frame<'e>),
-    /// The talk is over, or never began. Not told when the session itself is over.
-    TalkClosed(TalkEnd),
-    /// The session is over; the last event. [`Camera::reset`] makes it ready for the next viewer.
-    Closed(Cause),
-}
-
-/// Why a frame is not sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum MediaError {
-    /// The viewer has not asked for this stream; see [`Camera::wants`].
-    NotWanted,
-}
-
-impl fmt::Display for MediaError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the viewer has not asked for this stream")
-    }
-}
-
-impl core::error::Error for MediaError {}
-
-/// The answer to the latest request; repeated when the request is.
-struct Reply {
-    code: Code,
-    message: Vec<u8, MAX_REPLY_LEN>,
-    ticket: IoctlTicket,
-    due: bool,
-}
-
-/// Shows no content: K10003 holds the MAC address.
-impl fmt::Debug for Reply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reply")
-            .field("code", &self.code)
-            .field("len", &self.message.len())
-            .field("due", &self.due)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Reply {
-    /// The HL message that `write` produces; `None` when it produces none or a longer one than an IOCTRL carries.
-    fn new(
-        av: &mut Responder<'_>,
-        write: impl FnOnce(&mut Writer<'_>) -> Option<Code>,
-    ) -> Option<Self> {
-        let mut memory = [0u8; MAX_REPLY_LEN];
-        let mut writer = Writer::new(&mut memory);
-        let code = write(&mut writer)?;
-        let message = Vec::from_slice(writer.finish().ok()?).ok()?;
-        Some(Self {
-            code,
-            message,
-            ticket: av.ioctl_ticket(),
-            due: true,
-        })
-    }
-}
 
 /// The camera's side of a session with one viewer.
 ///

@@ -113,6 +113,16 @@ pub(crate) fn is_adts(data: &[u8]) -> bool {
     matches!(data, [0xff, second, ..] if second & 0xf6 == 0xf0)
 }
 
+/// Length of the frame, header included, whose first bytes are `data`; `None` if that is no header.
+pub(crate) fn frame_len(data: &[u8]) -> Option<usize> {
+    if !is_adts(data) {
+        return None;
+    }
+    let mut bits = Bits { data, at: 30 };
+    let len = bits.take(13)? as usize;
+    (len > HEADER_LEN).then_some(len)
+}
+
 /// Takes one frame off `data`; `None` if there is none, it is cut short, or holds several blocks (which no camera
 /// sends and MP4 could only store after decoding).
 pub(crate) fn split_first(data: &[u8]) -> Option<AdtsFrame<'_>> {

@@ -6,6 +6,7 @@
 //! | [`Fmp4Writer`] | frames | fragmented MP4, video bit by bit as it came |
 //! | [`AnnexBWriter`], [`AudioWriter`] | frames | raw streams |
 //! | [`Output`] | frames | a file, pipe or standard output, by name |
+//! | [`AudioInput`] | WAV, raw PCM, ADTS, Ogg Opus | frames for a camera's speaker |
 //!
 //! All writers are [`Sink`]s. The crate knows nothing of the protocol; [`VideoCodec::from_frame_info`] and
 //! [`AudioCodec::from_frame_info`] translate the numbers that a camera puts behind every frame.
@@ -42,6 +43,7 @@
 #![forbid(unsafe_code)]
 
 mod adts;
+mod audio_input;
 mod clip;
 mod codec;
 mod elementary;
@@ -50,6 +52,7 @@ mod nal;
 mod output;
 mod sink;
 
+pub use audio_input::{AudioInput, AudioInputError, RawPcm, SoundFrame, SoundFrames, SoundTarget};
 pub use clip::{Clip, ClipError, ClipOptions, Sample, Track, VideoTrack};
 pub use codec::{AudioCodec, AudioFormat, VideoCodec};
 pub use elementary::{AnnexBWriter, AudioWriter};

@@ -5,3 +5,4 @@ mod damage;
 mod ffmpeg;
 mod muxing;
 mod outputs;
+mod talk;

@@ -1,0 +1,333 @@
+//! Sound for a camera's speaker, held against FFmpeg's.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use audio_codec_algorithms::{decode_alaw, decode_ulaw};
+use wyze_media::{
+    AudioCodec, AudioFormat, AudioInput, AudioInputError, RawPcm, SoundFrame, SoundTarget,
+};
+
+const RAW: RawPcm = RawPcm {
+    sample_rate: 8_000,
+    channels: 1,
+};
+
+fn path(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests/data/talk", name]
+        .iter()
+        .collect()
+}
+
+fn file(name: &str) -> Vec<u8> {
+    std::fs::read(path(name)).unwrap()
+}
+
+const fn target(codec: AudioCodec, sample_rate: u32) -> SoundTarget {
+    let format = AudioFormat {
+        codec,
+        sample_rate,
+        channels: 1,
+    };
+    SoundTarget {
+        format,
+        pcm_frame: None,
+    }
+}
+
+fn frames(input: AudioInput, target: SoundTarget) -> Vec<SoundFrame> {
+    let frames = input.into_frames(target).unwrap();
+    frames.map(Result::unwrap).collect()
+}
+
+/// All frames of a file in a row.
+fn bytes(input: AudioInput, target: SoundTarget) -> Vec<u8> {
+    let frames = frames(input, target);
+    frames.iter().flat_map(|f| f.data.clone()).collect()
+}
+
+fn raw(samples: Vec<u8>) -> AudioInput {
+    AudioInput::from_stdin(std::io::Cursor::new(samples), Some(RAW)).unwrap()
+}
+
+fn samples(bytes: &[u8]) -> Vec<i16> {
+    let (samples, _) = bytes.as_chunks();
+    samples.iter().map(|s| i16::from_le_bytes(*s)).collect()
+}
+
+#[test]
+fn every_width_of_wav_holds_the_same_tone() {
+    let wanted = samples(&file("pcm16.s16le"));
+    let pcm = target(AudioCodec::Pcm16, 8_000);
+    for (name, tolerance) in [
+        ("pcm16-pipe.wav", 0),
+        ("pcm24.wav", 1),
+        ("pcmf32.wav", 1),
+        ("pcm8.wav", 256),
+    ] {
+        let input = AudioInput::open(path(name), None).unwrap();
+        assert_eq!(input.to_string(), "PCM 16 bit, 8000 Hz, mono");
+        let got = samples(&bytes(input, pcm));
+        // Three frames of 20 ms hold 50 ms, the rest is silence.
+        assert_eq!(got.len(), 480, "{name}");
+        for (n, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
+            let off = (i32::from(*got) - i32::from(*wanted)).abs();
+            assert!(off <= tolerance, "{name} @{n}: {got} for {wanted}");
+        }
+        assert!(got[400..].iter().all(|s| *s == 0), "{name}");
+    }
+}
+
+#[test]
+fn raw_samples_come_out_exactly() {
+    let all = file("pcm16.s16le");
+    for len in [1usize, 2, 319, 320, 321, 799, 800] {
+        let got = bytes(raw(all[..len].to_vec()), target(AudioCodec::Pcm16, 8_000));
+        let whole = len / 2 * 2;
+        assert_eq!(got.len(), whole.div_ceil(320) * 320, "{len}");
+        assert_eq!(got[..whole], all[..whole], "{len}");
+    }
+}
+
+#[test]
+fn stereo_becomes_the_mean_of_both() {
+    let input = AudioInput::open(path("stereo.wav"), None).unwrap();
+    let got = samples(&bytes(input, target(AudioCodec::Pcm16, 8_000)));
+    assert!(got[..80].iter().all(|s| *s == 12_288), "{got:?}");
+}
+
+#[test]
+fn every_code_of_g711_that_ffmpeg_decodes_comes_back() {
+    for (codec, name) in [
+        (AudioCodec::Pcma, "codes-alaw.s16le"),
+        (AudioCodec::Pcmu, "codes-mulaw.s16le"),
+    ] {
+        let got = bytes(raw(file(name)), target(codec, 8_000));
+        let mut wanted: Vec<u8> = (0..=255).collect();
+        if codec == AudioCodec::Pcmu {
+            wanted[0x7f] = 0xff; // both are zero
+        }
+        assert_eq!(got[..256], wanted, "{name}");
+    }
+}
+
+/// FFmpeg takes the nearest code. G.711's decision values differ from that halfway between two codes and at the ends of
+/// segments, where the neighbour is meant; otherwise both agree.
+#[test]
+fn g711_is_ffmpegs_but_for_ties() {
+    let ramp: Vec<i16> = (-32768..32768).step_by(31).map(|v| v as i16).collect();
+    let ramp_bytes: Vec<u8> = ramp.iter().flat_map(|s| s.to_le_bytes()).collect();
+    for (codec, name, decode, unit) in [
+        (
+            AudioCodec::Pcma,
+            "ramp.alaw",
+            decode_alaw as fn(u8) -> i16,
+            8,
+        ),
+        (AudioCodec::Pcmu, "ramp.mulaw", decode_ulaw, 4),
+    ] {
+        let got = bytes(raw(ramp_bytes.clone()), target(codec, 8_000));
+        let wanted = file(name);
+        assert_eq!(wanted.len(), ramp.len());
+        let mut ties = 0;
+        for ((&sample, &got), &wanted) in ramp.iter().zip(&got).zip(&wanted) {
+            if got != wanted {
+                ties += 1;
+                let off = |code| (i32::from(sample) - i32::from(decode(code))).abs();
+                assert!(off(got) <= 2 * off(wanted) + unit, "{name}: {sample}");
+            }
+        }
+        assert!(ties <= ramp.len() / 50, "{name}: {ties}");
+    }
+}
+
+#[test]
+fn frames_have_the_length_that_the_codec_wants() {
+    let long = || raw(file("pcm16.s16le").repeat(10));
+    for (target, len, duration) in [
+        (target(AudioCodec::Pcma, 8_000), 160, 160),
+        (target(AudioCodec::Pcmu, 16_000), 160, 160),
+        (target(AudioCodec::Pcm16, 16_000), 640, 320),
+        (target(AudioCodec::Pcm16, 48_000), 1024, 512),
+        (
+            SoundTarget {
+                pcm_frame: Some(400),
+                ..target(AudioCodec::Pcm16, 8_000)
+            },
+            800,
+            400,
+        ),
+        (
+            SoundTarget {
+                pcm_frame: Some(9_999),
+                ..target(AudioCodec::Pcm16, 8_000)
+            },
+            1024,
+            512,
+        ),
+    ] {
+        let input = long();
+        let frames = input.into_frames(target).unwrap();
+        assert_eq!(frames.clock_rate(), target.format.sample_rate);
+        let frames: Vec<_> = frames.map(Result::unwrap).collect();
+        for frame in &frames {
+            assert_eq!(
+                (frame.data.len(), frame.samples),
+                (len, duration),
+                "{target:?}"
+            );
+        }
+        let played: u32 = frames.iter().map(|f| f.samples).sum();
+        let wanted = target.format.sample_rate / 2;
+        assert!((wanted..wanted + duration).contains(&played), "{played}");
+    }
+}
+
+#[test]
+fn aac_passes_through_byte_for_byte() {
+    let input = AudioInput::open(path("tone-16000.aac"), None).unwrap();
+    let frames = frames(input, target(AudioCodec::Aac, 16_000));
+    // As ffprobe counts.
+    assert_eq!(frames.len(), 9);
+    assert!(frames.iter().all(|f| f.samples == 1024));
+    let all: Vec<u8> = frames.into_iter().flat_map(|f| f.data).collect();
+    assert!(all == file("tone-16000.aac"));
+}
+
+#[test]
+fn opus_passes_through_packet_by_packet() {
+    let input = AudioInput::open(path("tone.opus"), None).unwrap();
+    let frames = input.into_frames(target(AudioCodec::Opus, 48_000)).unwrap();
+    assert_eq!(frames.clock_rate(), 48_000);
+    let frames: Vec<_> = frames.map(Result::unwrap).collect();
+    // As ffprobe counts.
+    assert_eq!(frames.len(), 26);
+    assert!(frames.iter().all(|f| f.samples == 960));
+    let file = file("tone.opus");
+    for frame in frames {
+        assert!(file.windows(frame.data.len()).any(|w| w == frame.data));
+    }
+}
+
+fn refused(name: &str, raw: Option<RawPcm>) -> String {
+    one_line(AudioInput::open(path(name), raw).unwrap_err())
+}
+
+fn one_line(error: AudioInputError) -> String {
+    let text = error.to_string();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    text
+}
+
+#[test]
+fn what_cannot_be_played_is_named_with_its_remedy() {
+    let text = refused("tone.mp3", None);
+    assert!(
+        text.contains("is an MP3 file; convert it with: ffmpeg -i "),
+        "{text}"
+    );
+    let text = refused("pcm16.s16le", None);
+    assert!(text.contains("add --rate HZ"), "{text}");
+    let text = refused("README.md", None);
+    assert!(text.contains("no known format"), "{text}");
+    let text = refused("nowhere.wav", None);
+    assert!(text.contains("cannot read"), "{text}");
+    let input = |bytes: &'static [u8]| AudioInput::from_stdin(bytes, None);
+    let text = one_line(input(b"").unwrap_err());
+    assert!(text.contains("no sound in standard input"), "{text}");
+    let text = one_line(input(b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x06\0\x01\0").unwrap_err());
+    assert!(text.contains("ends too early"), "{text}");
+    // A-law in WAV.
+    let text = one_line(
+        input(b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x06\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0data\0\0\0\0")
+            .unwrap_err(),
+    );
+    assert!(text.contains("not linear PCM"), "{text}");
+}
+
+#[test]
+fn what_the_camera_does_not_play_is_named_with_its_remedy() {
+    for (name, target, remedy) in [
+        (
+            "pcm24.wav",
+            target(AudioCodec::Aac, 16_000),
+            "-ar 16000 -ac 1 ",
+        ),
+        ("pcm24.wav", target(AudioCodec::Opus, 48_000), "libopus"),
+        ("tone-16000.aac", target(AudioCodec::Pcma, 8_000), ".wav"),
+        (
+            "tone-16000.aac",
+            target(AudioCodec::Aac, 8_000),
+            "-ar 8000 -ac 1 ",
+        ),
+        ("tone.opus", target(AudioCodec::Pcm16, 16_000), ".wav"),
+    ] {
+        let input = AudioInput::open(path(name), None).unwrap();
+        let error = input.into_frames(target).unwrap_err();
+        assert!(error.is_mismatch());
+        let text = one_line(error);
+        assert!(text.contains(remedy), "{text}");
+    }
+}
+
+#[test]
+fn damaged_sound_ends_and_never_panics() {
+    for (name, wants) in [
+        ("pcm24.wav", target(AudioCodec::Pcma, 16_000)),
+        ("tone-16000.aac", target(AudioCodec::Aac, 16_000)),
+        ("tone.opus", target(AudioCodec::Opus, 48_000)),
+    ] {
+        let whole = file(name);
+        let mut damaged: Vec<Vec<u8>> = (0..whole.len().min(200))
+            .step_by(3)
+            .map(|len| whole[..len].to_vec())
+            .collect();
+        for at in (0..whole.len().min(400)).step_by(3) {
+            for bit in [0x01, 0x80] {
+                let mut copy = whole.clone();
+                copy[at] ^= bit;
+                damaged.push(copy);
+            }
+        }
+        for bytes in damaged {
+            let Ok(input) = AudioInput::from_stdin(std::io::Cursor::new(bytes), None) else {
+                continue;
+            };
+            let Ok(frames) = input.into_frames(wants) else {
+                continue;
+            };
+            let read = frames.inspect(|f| {
+                if let Ok(frame) = f {
+                    assert!(frame.data.len() <= 1024 && frame.samples > 0);
+                }
+            });
+            assert!(read.count() < 100);
+        }
+    }
+}
+
+/// A microphone: gives what is asked for a byte at a time, and panics when more is asked for than it has recorded so far.
+struct Live {
+    recorded: Vec<u8>,
+    at: usize,
+}
+
+impl Read for Live {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let byte = self.recorded.get(self.at).expect("waited for more");
+        buf[0] = *byte;
+        self.at += 1;
+        Ok(1)
+    }
+}
+
+#[test]
+fn a_pipe_is_opened_as_soon_as_its_header_is_there() {
+    let mut recorded = file("pcm16-pipe.wav");
+    recorded.truncate(78 + 320);
+    let live = Live { recorded, at: 0 };
+    let input = AudioInput::from_stdin(live, None).unwrap();
+    let mut frames = input.into_frames(target(AudioCodec::Pcm16, 8_000)).unwrap();
+    let first = frames.next().unwrap().unwrap();
+    assert_eq!(first.data, file("pcm16.s16le")[..320]);
+}

@@ -12,6 +12,7 @@ use crate::probe::ProbeArgs;
 use crate::ptz::PtzArgs;
 use crate::set::SetArgs;
 use crate::stream::StreamArgs;
+use crate::talk::TalkArgs;
 
 const EXAMPLES: &str = "\
 Start here:
@@ -21,6 +22,7 @@ Start here:
   wyze stream URL -o camera.mp4     record until ctrl-C
   wyze login                        fetch the cameras of your account, once; from then on their names
   wyze stream \"Front Door\"          stand wherever a URL does, offline
+  wyze talk URL hello.wav           say something through its speaker
   wyze camera --file clip.mp4       be a camera for other clients
 
 The exit code names the cause of a failure: docs/exit-codes.md.";
@@ -47,6 +49,7 @@ pub(crate) enum Command {
     Get(GetArgs),
     Set(SetArgs),
     Ptz(PtzArgs),
+    Talk(TalkArgs),
     Login(LoginArgs),
     /// Forget tokens and cameras of the account
     Logout,

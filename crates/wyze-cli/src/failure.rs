@@ -3,7 +3,7 @@
 use std::fmt;
 
 use wyze_cloud::{Error as CloudError, FindError, NoUrl, StoreError};
-use wyze_media::{ClipError, SinkError};
+use wyze_media::{AudioInputError, ClipError, SinkError};
 use wyze_std::UrlError;
 use wyze_std::session::Cause;
 use wyze_std::session::kauth::settings::PtzError;
@@ -31,6 +31,7 @@ pub(crate) enum Exit {
     Unsupported = 24,
     NoReply = 25,
     NotDone = 26,
+    NoTalk = 27,
     Login = 30,
     Blocked = 31,
     LoggedOut = 32,
@@ -67,6 +68,7 @@ impl Exit {
             Self::Unsupported => "unsupported",
             Self::NoReply => "no-reply",
             Self::NotDone => "not-done",
+            Self::NoTalk => "no-talk",
             Self::Login => "login",
             Self::Blocked => "blocked",
             Self::LoggedOut => "logged-out",
@@ -211,6 +213,12 @@ impl From<ClipError> for Failure {
     }
 }
 
+impl From<AudioInputError> for Failure {
+    fn from(error: AudioInputError) -> Self {
+        Self::new(Exit::Input, error.to_string())
+    }
+}
+
 impl From<SinkError> for Failure {
     fn from(error: SinkError) -> Self {
         let exit = match &error {
@@ -336,6 +344,7 @@ mod tests {
             Exit::Unsupported,
             Exit::NoReply,
             Exit::NotDone,
+            Exit::NoTalk,
             Exit::Login,
             Exit::Blocked,
             Exit::LoggedOut,

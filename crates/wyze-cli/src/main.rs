@@ -1,4 +1,4 @@
-//! `wyze`: watch Wyze cameras on the local network, command them, probe them, or be one.
+//! `wyze`: watch Wyze cameras on the local network, command them, talk through them, probe them, or be one.
 #![forbid(unsafe_code)]
 
 mod account;
@@ -23,6 +23,7 @@ mod set;
 mod step;
 mod stream;
 mod table;
+mod talk;
 mod target;
 mod virtual_camera;
 mod watch;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Get(args) => get::run(args),
         Command::Set(args) => set::run(args),
         Command::Ptz(args) => ptz::run(args),
+        Command::Talk(args) => talk::run(args),
         Command::Login(args) => account::login(args),
         Command::Logout => account::logout(),
         Command::Cameras(args) => account::cameras(args),

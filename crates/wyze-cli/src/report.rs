@@ -51,6 +51,8 @@ pub(crate) struct Report {
     out: Box<dyn Write>,
     /// The progress line is on the screen and must be wiped before anything else.
     drawn: bool,
+    /// When [`Report::talked`] last said something.
+    last_note: Duration,
 }
 
 impl Report {
@@ -65,6 +67,7 @@ impl Report {
                 Box::new(io::stdout())
             },
             drawn: false,
+            last_note: Duration::ZERO,
         }
     }
 
@@ -117,6 +120,33 @@ impl Report {
                 }
             }
             Style::Lines | Style::Silent => {}
+        }
+    }
+
+    /// Something beside the phases: a line in place of the progress line, or an event.
+    pub(crate) fn note(&mut self, text: &str, event: impl FnOnce() -> Value) {
+        match self.style {
+            Style::Lines => self.line(text),
+            Style::Progress => self.draw(text),
+            Style::Json => self.json(object(event())),
+            Style::Silent => {}
+        }
+    }
+
+    /// How far a talk has come.
+    pub(crate) fn talked(&mut self, now: Duration, played: Duration, frames: u64) {
+        let every = match self.style {
+            Style::Progress => REDRAW,
+            Style::Json => JSON_PROGRESS,
+            Style::Lines | Style::Silent => return,
+        };
+        if now.saturating_sub(self.last_note) >= every {
+            self.last_note = now;
+            let seconds = played.as_secs_f64();
+            self.note(
+                &format!("{seconds:.1} s said, {frames} frames"),
+                || json!({ "event": "progress", "seconds": seconds, "frames": frames }),
+            );
         }
     }
 
@@ -208,6 +238,7 @@ mod tests {
             style,
             out: Box::new(shared.clone()),
             drawn: false,
+            last_note: Duration::ZERO,
         };
         act(&mut report);
         String::from_utf8(shared.0.lock().unwrap().clone()).unwrap()

@@ -1,5 +1,7 @@
 //! The codecs that a Wyze camera sends, and the numbers FRAMEINFO gives them.
 
+use std::fmt;
+
 /// A video codec. Frames are Annex B byte streams, one access unit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VideoCodec {
@@ -106,6 +108,30 @@ pub struct AudioFormat {
     pub sample_rate: u32,
     /// 1 = mono, 2 = stereo.
     pub channels: u8,
+}
+
+impl AudioFormat {
+    /// The format that the ADTS header in front of an AAC frame names; `None` if there is no whole frame.
+    pub fn from_adts(frame: &[u8]) -> Option<Self> {
+        let config = crate::adts::split_first(frame)?.config;
+        Some(Self {
+            codec: AudioCodec::Aac,
+            sample_rate: config.sample_rate(),
+            channels: config.channels(),
+        })
+    }
+}
+
+/// For people: `AAC, 16000 Hz, mono`.
+impl fmt::Display for AudioFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {} Hz, ", self.codec.name(), self.sample_rate)?;
+        match self.channels {
+            1 => f.write_str("mono"),
+            2 => f.write_str("stereo"),
+            n => write!(f, "{n} channels"),
+        }
+    }
 }
 
 /// Samples at 48 kHz that an Opus packet decodes to (RFC 6716 §3.1), or `None` if it is not an Opus packet.

@@ -5,7 +5,9 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use wyze_session::{Cause, Client, ClientConfig, Datagram, Event, RepairMemory, Storage};
+use wyze_session::{
+    Cause, Client, ClientConfig, Datagram, Event, RepairMemory, Storage, TalkError, TalkFrame,
+};
 
 use crate::{CameraUrl, Clock, bind, targets};
 
@@ -169,6 +171,19 @@ impl<'m> Connection<'m> {
         self.send_due();
         self.tell(&mut on_event);
         Ok(self.closed.map_or(Status::Open, Status::Closed))
+    }
+
+    /// Sends a frame of audio to be played, once [`Client::start_talk`] has led to [`Event::TalkReady`]. Go on with
+    /// [`step`](Self::step).
+    ///
+    /// # Errors
+    /// Nothing was sent, and the session goes on.
+    pub fn send_audio(&mut self, frame: &TalkFrame<'_>) -> Result<(), TalkError> {
+        let t = self
+            .client
+            .send_audio(&mut self.clock.cx(), frame, &mut self.transmit[..])?;
+        send(&self.socket, t.datagram, t.to);
+        Ok(())
     }
 
     /// Ends the session and says goodbye, so that the camera frees the viewer slot at once.

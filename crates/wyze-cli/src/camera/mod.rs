@@ -1,22 +1,27 @@
 //! `wyze camera`: a virtual camera for any client.
 
+mod hearing;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use clap::Args;
 use wyze_media::{Clip, ClipOptions};
-use wyze_std::session::{CameraEvent, Cause};
+use wyze_std::session::{CameraConfig, CameraEvent, Cause};
 use wyze_std::{Report as Served, ServeOptions, bind, serve};
 
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::virtual_camera::{CameraOptions, ClipSource, VirtualCamera};
+use hearing::Hearing;
 
 const EXAMPLES: &str = "\
 Examples:
   wyze camera --file clip.mp4
   wyze camera --file clip.h264 --fps 20 --listen 0.0.0.0:32761 --framing cc51
   wyze camera --file clip.mp4 --status 5        a camera that is switched off
+  wyze camera --file clip.mp4 --talk heard      what viewers say (`wyze talk`) goes into heard/talk-1.wav, …
 
 It prints the wyze:// URL to paste into another client (`wyze stream`, go2rtc). When you give --uid, --enr or --mac of
 your own, the URL is printed without them unless you add --show-url. Clips: MP4 with H.264 or H.265 and AAC, Opus or
@@ -44,6 +49,9 @@ pub(crate) struct CameraArgs {
     /// Frames a second of a raw .h264 or .h265 file
     #[arg(long, default_value_t = 20.0)]
     fps: f64,
+    /// Write what viewers say into this folder, one file each: PCM as WAV, A-law, µ-law and AAC as they come
+    #[arg(long, value_name = "FOLDER")]
+    talk: Option<PathBuf>,
     /// Print the URL also when it holds credentials of your own
     #[arg(long)]
     show_url: bool,
@@ -78,17 +86,33 @@ pub(crate) fn run(args: &CameraArgs) -> Result<(), Failure> {
     );
     println!("{}", invitation(args, &camera, address));
     let options = ServeOptions {
-        camera: camera.config(),
+        camera: CameraConfig {
+            two_way: true,
+            ..camera.config()
+        },
         slots: args.slots.into(),
         repeat: !args.no_repeat,
         once: args.once,
     };
+    let mut hearing = args.talk.as_deref().map(Hearing::new).transpose()?;
+    let mut deaf = None;
     let totals = serve(&socket, &options, &source, stop, |report| {
         if let Served::Viewer { slot, event } = report {
             tell(slot, &event);
+            match hearing.as_mut().map(|hearing| hearing.hear(slot, &event)) {
+                Some(Ok(Some(heard))) => println!("viewer {}: {heard}", slot + 1),
+                Some(Err(failure)) => {
+                    deaf = Some(failure);
+                    stop.store(true, Ordering::Relaxed);
+                }
+                Some(Ok(None)) | None => {}
+            }
         }
     })
     .map_err(no_socket)?;
+    if let Some(failure) = deaf {
+        return Err(failure);
+    }
     println!(
         "{} sessions, {} video and {} audio frames, {} bytes",
         totals.sessions, totals.video_frames, totals.audio_frames, totals.bytes
@@ -124,6 +148,8 @@ fn tell(slot: usize, event: &CameraEvent<'_>) {
                 on(*audio)
             );
         }
+        CameraEvent::TalkReady => println!("viewer {viewer}: talks"),
+        CameraEvent::TalkClosed(end) => println!("viewer {viewer}: {end}"),
         CameraEvent::Command { code, .. } => println!("viewer {viewer}: command K{}", code.0),
         CameraEvent::Closed(cause) => println!("viewer {viewer}: gone, {}", why(*cause)),
         _ => {}

@@ -45,6 +45,18 @@ pub(crate) fn wyze_at<S: AsRef<std::ffi::OsStr>>(config: &Path, args: &[S]) -> O
         .expect("wyze runs")
 }
 
+/// Runs `wyze` to its end, with `input` on standard input.
+pub(crate) fn wyze_fed<S: AsRef<std::ffi::OsStr>>(args: &[S], input: Vec<u8>) -> Output {
+    assert_cmd::Command::new(env!("CARGO_BIN_EXE_wyze"))
+        .args(args)
+        .env_remove("RUST_LOG")
+        .env("WYZE_CONFIG_DIR", NO_ACCOUNT)
+        .write_stdin(input)
+        .timeout(LIMIT)
+        .output()
+        .expect("wyze runs")
+}
+
 /// Starts `wyze`, with both outputs piped.
 pub(crate) fn spawn(args: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_wyze"))
@@ -106,7 +118,15 @@ impl Camera {
 
     /// One of several.
     pub(crate) fn start_as(uid: &str, listen: &str, more: &[&str]) -> Self {
-        let clip = clip_path();
+        Self::start_with(&clip_path(), uid, listen, more)
+    }
+
+    /// One that shows another clip.
+    pub(crate) fn playing(clip: &Path, more: &[&str]) -> Self {
+        Self::start_with(clip, UID, "127.0.0.1:0", more)
+    }
+
+    fn start_with(clip: &Path, uid: &str, listen: &str, more: &[&str]) -> Self {
         let clip = clip.to_str().unwrap();
         let mut args = vec!["camera", "--file", clip, "--listen", listen];
         args.extend(["--uid", uid, "--enr", ENR, "--mac", MAC]);

@@ -10,3 +10,4 @@ mod failures;
 mod login;
 mod secrets;
 mod stream;
+mod talk;

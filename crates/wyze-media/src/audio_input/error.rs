@@ -140,9 +140,7 @@ impl fmt::Display for AudioInputError {
             Problem::Mismatch { has, wants } => {
                 write!(
                     f,
-                    "{name} is {}, but the camera plays {}; convert it with: {}",
-                    describe(*has),
-                    describe(*wants),
+                    "{name} is {has}, but the camera plays {wants}; convert it with: {}",
                     remedy(name, *wants)
                 )
             }
@@ -173,20 +171,6 @@ fn remedy(name: &Name, wants: AudioFormat) -> String {
         AudioCodec::Opus => name.ffmpeg("-c:a libopus -ac 1 ", "opus"),
         AudioCodec::Pcmu | AudioCodec::Pcma | AudioCodec::Pcm16 => name.ffmpeg("", "wav"),
     }
-}
-
-/// For people: `AAC, 16000 Hz, mono`.
-pub(super) fn describe(format: AudioFormat) -> String {
-    let channels = match format.channels {
-        1 => "mono".to_owned(),
-        2 => "stereo".to_owned(),
-        n => format!("{n} channels"),
-    };
-    format!(
-        "{}, {} Hz, {channels}",
-        format.codec.name(),
-        format.sample_rate
-    )
 }
 
 #[cfg(test)]

@@ -178,13 +178,6 @@ impl AudioInput {
     }
 }
 
-/// For people: what it is.
-impl fmt::Display for AudioInput {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&error::describe(self.format()))
-    }
-}
-
 impl fmt::Debug for AudioInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AudioInput")

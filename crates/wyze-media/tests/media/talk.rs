@@ -66,7 +66,7 @@ fn every_width_of_wav_holds_the_same_tone() {
         ("pcm8.wav", 256),
     ] {
         let input = AudioInput::open(path(name), None).unwrap();
-        assert_eq!(input.to_string(), "PCM 16 bit, 8000 Hz, mono");
+        assert_eq!(input.format().to_string(), "PCM 16 bit, 8000 Hz, mono");
         let got = samples(&bytes(input, pcm));
         // Three frames of 20 ms hold 50 ms, the rest is silence.
         assert_eq!(got.len(), 480, "{name}");

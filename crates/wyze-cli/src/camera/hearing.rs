@@ -1,0 +1,167 @@
+//! What the virtual camera hears: one file for each talk.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use wyze_media::AudioCodec;
+use wyze_std::session::{CameraEvent, Frame};
+
+use crate::failure::{Exit, Failure};
+use crate::step::codec_name;
+
+/// Writes each talk into a folder: PCM as WAV, coded audio byte for byte as it came.
+pub(super) struct Hearing {
+    folder: PathBuf,
+    /// Talks so far; the files are numbered by them.
+    talks: u32,
+    /// By viewer.
+    current: Vec<(usize, Recording)>,
+}
+
+struct Recording {
+    name: String,
+    number: u32,
+    frames: u64,
+    /// Opened by the first frame, which tells the codec.
+    file: Option<Target>,
+}
+
+enum Target {
+    Wav(hound::WavWriter<BufWriter<File>>),
+    Bytes(BufWriter<File>),
+    /// Nobody could read it from a file.
+    Nowhere,
+}
+
+impl Hearing {
+    /// # Errors
+    /// The folder cannot be made.
+    pub(super) fn new(folder: &Path) -> Result<Self, Failure> {
+        fs::create_dir_all(folder).map_err(|e| failure(folder, &e))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            talks: 0,
+            current: Vec::new(),
+        })
+    }
+
+    /// Hears an event; what is to be told about it.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub(super) fn hear(
+        &mut self,
+        slot: usize,
+        event: &CameraEvent<'_>,
+    ) -> Result<Option<String>, Failure> {
+        match event {
+            CameraEvent::TalkReady => {
+                self.talks += 1;
+                let recording = Recording {
+                    name: format!("talk-{}", self.talks),
+                    number: self.talks,
+                    frames: 0,
+                    file: None,
+                };
+                self.current.push((slot, recording));
+                Ok(None)
+            }
+            CameraEvent::Audio(frame) => {
+                let folder = &self.folder;
+                let recording = self.current.iter_mut().find(|(s, _)| *s == slot);
+                match recording {
+                    Some((_, recording)) => recording
+                        .write(folder, frame)
+                        .map(|()| None)
+                        .map_err(|e| failure(folder, &e)),
+                    None => Ok(None),
+                }
+            }
+            CameraEvent::TalkClosed(_) | CameraEvent::Closed(_) => {
+                let at = self.current.iter().position(|(s, _)| *s == slot);
+                at.map(|at| self.current.remove(at).1)
+                    .map(|recording| recording.finish().map_err(|e| failure(&self.folder, &e)))
+                    .transpose()
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Recording {
+    fn write(&mut self, folder: &Path, frame: &Frame<'_>) -> io::Result<()> {
+        if self.file.is_none() {
+            self.open(folder, frame)?;
+        }
+        self.frames += 1;
+        match &mut self.file {
+            Some(Target::Wav(wav)) => {
+                let (samples, _) = frame.data.as_chunks();
+                let mut writer = wav.get_i16_writer(samples.len() as u32);
+                for sample in samples {
+                    writer.write_sample(i16::from_le_bytes(*sample));
+                }
+                writer.flush().map_err(of_hound)
+            }
+            Some(Target::Bytes(file)) => file.write_all(frame.data),
+            Some(Target::Nowhere) | None => Ok(()),
+        }
+    }
+
+    fn open(&mut self, folder: &Path, frame: &Frame<'_>) -> io::Result<()> {
+        let codec = AudioCodec::from_frame_info(frame.info.codec.into());
+        let extension = match codec {
+            Some(AudioCodec::Pcm16) => "wav",
+            Some(AudioCodec::Pcmu) => "ulaw",
+            Some(AudioCodec::Pcma) => "alaw",
+            Some(AudioCodec::Aac) => "aac",
+            Some(AudioCodec::Opus) | None => {
+                self.name = format!("no file: {} is not written", codec_name(frame.info.codec));
+                self.file = Some(Target::Nowhere);
+                return Ok(());
+            }
+        };
+        self.name = format!("talk-{}.{extension}", self.number);
+        let path = folder.join(&self.name);
+        self.file = Some(match frame.info.audio_format() {
+            Some(format) if codec == Some(AudioCodec::Pcm16) => {
+                let spec = hound::WavSpec {
+                    channels: format.channels.into(),
+                    sample_rate: format.sample_rate,
+                    bits_per_sample: 16,
+                    sample_format: hound::SampleFormat::Int,
+                };
+                Target::Wav(hound::WavWriter::create(path, spec).map_err(of_hound)?)
+            }
+            _ => Target::Bytes(BufWriter::new(File::create(path)?)),
+        });
+        Ok(())
+    }
+
+    fn finish(self) -> io::Result<String> {
+        match self.file {
+            Some(Target::Wav(wav)) => wav.finalize().map_err(of_hound)?,
+            Some(Target::Bytes(mut file)) => file.flush()?,
+            Some(Target::Nowhere) | None => {}
+        }
+        Ok(format!("said {} frames: {}", self.frames, self.name))
+    }
+}
+
+fn of_hound(error: hound::Error) -> io::Error {
+    match error {
+        hound::Error::IoError(e) => e,
+        other => io::Error::other(other),
+    }
+}
+
+fn failure(folder: &Path, error: &io::Error) -> Failure {
+    Failure::new(
+        Exit::Output,
+        format!(
+            "cannot write what was heard into {}: {error}; choose another folder with --talk",
+            folder.display()
+        ),
+    )
+}

@@ -169,6 +169,7 @@ fn totals(said: &Said) -> Map<String, Value> {
         ("bytes", json!(said.bytes)),
         ("seconds", json!(said.played.as_secs_f64())),
         ("worst_ms", json!(millis)),
+        ("late", json!(said.late)),
         ("gaps", json!(said.put_off)),
     ];
     totals

@@ -10,6 +10,9 @@ const SLACK: Duration = Duration::from_millis(10);
 /// More than this is not caught up: the frames that come late would all be played at once.
 const MOST_LATE: Duration = Duration::from_millis(100);
 
+/// What counts as late.
+const LATE: Duration = Duration::from_millis(5);
+
 /// What to do until the next frame is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
@@ -33,6 +36,8 @@ pub(super) struct Pacer {
     samples: u64,
     /// The latest that a frame went out.
     pub(super) worst: Duration,
+    /// Frames that went out more than [`LATE`] behind their time.
+    pub(super) late: u32,
     /// How often the schedule was put off, because the frames did not come in time.
     pub(super) put_off: u32,
 }
@@ -44,6 +49,7 @@ impl Pacer {
             start: None,
             samples: 0,
             worst: Duration::ZERO,
+            late: 0,
             put_off: 0,
         }
     }
@@ -82,6 +88,7 @@ impl Pacer {
             return now;
         }
         self.worst = self.worst.max(late);
+        self.late += u32::from(late > LATE);
         due
     }
 }
@@ -126,7 +133,7 @@ mod tests {
                 Wait::Sleep(left) => now += left + noise.up_to(MS),
             }
         }
-        assert!(pacer.worst < 5 * MS && pacer.put_off == 0);
+        assert!(pacer.worst < 5 * MS && pacer.late == 0 && pacer.put_off == 0);
         sent
     }
 
@@ -172,7 +179,7 @@ mod tests {
             assert_eq!(pacer.send(now, 160), start + 20 * n * MS);
         }
         assert_eq!(pacer.wait(now), Wait::Sleep(10 * MS));
-        assert_eq!((pacer.worst, pacer.put_off), (50 * MS, 0));
+        assert_eq!((pacer.worst, pacer.late, pacer.put_off), (50 * MS, 3, 0));
     }
 
     #[test]

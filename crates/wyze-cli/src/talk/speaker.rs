@@ -43,6 +43,8 @@ pub(super) struct Said {
     pub(super) played: Duration,
     /// The latest that a frame went out.
     pub(super) worst: Duration,
+    /// Frames that went out more than 5 ms late.
+    pub(super) late: u32,
     /// How often the sound did not come in time.
     pub(super) put_off: u32,
     pub(super) interrupted: bool,
@@ -192,6 +194,7 @@ impl<'a> Speaker<'a> {
         }
         said.played = pacer.played();
         said.worst = pacer.worst;
+        said.late = pacer.late;
         said.put_off = pacer.put_off;
         if !said.interrupted
             && let Some(over) = pacer.due()

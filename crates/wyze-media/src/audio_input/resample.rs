@@ -165,7 +165,7 @@ mod tests {
             let sample = TAU * 1000.0 / f64::from(to);
             let shift_us = phase / TAU * 1e3;
             assert!(shift_us.abs() < 200.0, "{from} to {to}: {shift_us} µs");
-            // Nothing else is in it: 70 dB below the tone.
+            // Nothing else is in it: 67 dB below the tone.
             let edge = to as usize / 10;
             let noise: f64 = (edge..out.len() - edge)
                 .map(|n| {

@@ -7,6 +7,7 @@ mod e2e;
 mod fuzz;
 mod interop;
 mod long;
+mod loopback;
 mod process;
 mod report;
 mod setup;
@@ -47,6 +48,12 @@ enum Command {
         /// Write benches/baseline.json
         #[arg(long)]
         save: bool,
+        /// Instead: processor time of a client and cameras in two processes, over UDP loopback
+        #[arg(long, conflicts_with_all = ["check", "save"])]
+        loopback: bool,
+        /// Time of one run of --loopback, seconds
+        #[arg(long, default_value_t = 5.0, requires = "loopback")]
+        seconds: f64,
     },
     /// Runs every fuzz target
     Fuzz {
@@ -64,7 +71,12 @@ fn main() -> ExitCode {
             Command::Interop { peer } => setup::packages()
                 .and_then(|()| interop::run(&peer))
                 .map(drop),
-            Command::Bench { check, save } => {
+            Command::Bench {
+                loopback: true,
+                seconds,
+                ..
+            } => loopback::run(seconds).map(|figures| println!("{figures}")),
+            Command::Bench { check, save, .. } => {
                 bench::run(bench::Mode::from_flags(check, save)).map(drop)
             }
             Command::Fuzz { seconds } => fuzz::run(seconds).map(drop),

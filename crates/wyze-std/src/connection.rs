@@ -9,10 +9,9 @@ use wyze_session::{
     Cause, Client, ClientConfig, Datagram, Event, RepairMemory, Storage, TalkError, TalkFrame,
 };
 
+use crate::socket::Socket;
 use crate::{CameraUrl, Clock, bind, targets};
 
-/// Largest datagram of the protocol, bytes (`docs/protocol.md` §2.15).
-const MAX_DATAGRAM: usize = 2048;
 /// Room for datagrams we send, bytes: all of ours fit an Ethernet frame.
 const MAX_TRANSMIT: usize = 1500;
 
@@ -81,9 +80,8 @@ pub enum Status {
 /// One camera, watched over a UDP socket by the thread that calls [`step`](Self::step).
 pub struct Connection<'m> {
     client: Client<'m>,
-    socket: UdpSocket,
+    socket: Socket,
     clock: Clock,
-    receive: Box<[u8; MAX_DATAGRAM]>,
     transmit: Box<[u8; MAX_TRANSMIT]>,
     closed: Option<Cause>,
 }
@@ -120,29 +118,32 @@ impl<'m> Connection<'m> {
             targets: &targets,
             ..*config
         };
-        Ok(Self::with_socket(bind(local)?, &config, memory))
+        Self::with_socket(bind(local)?, &config, memory)
     }
 
     /// The same over a socket that the caller has bound, with `config.targets` as they are.
+    ///
+    /// # Errors
+    /// The system does not let the socket be set up.
     pub fn with_socket(
         socket: UdpSocket,
         config: &ClientConfig<'_>,
         memory: &'m mut Memory,
-    ) -> Self {
+    ) -> io::Result<Self> {
+        let socket = Socket::new(socket)?;
         let mut clock = Clock::new();
         let client = Client::new(config, memory.split(), &mut clock.cx());
-        Self {
+        Ok(Self {
             client,
             socket,
             clock,
-            receive: Box::new([0; MAX_DATAGRAM]),
             transmit: Box::new([0; MAX_TRANSMIT]),
             closed: None,
-        }
+        })
     }
 
-    /// Sends what is due, waits at most `limit` for one datagram, and tells what came of it. Returns early when
-    /// a timer is due. Call in a loop; time spent elsewhere is time in which datagrams pile up in the socket.
+    /// Sends what is due, waits at most `limit` for datagrams, and tells what came of those that are there. Returns early
+    /// when a timer is due. Call in a loop; time spent elsewhere is time in which datagrams pile up in the socket.
     ///
     /// # Errors
     /// The socket failed. What the network does is no error.
@@ -156,8 +157,11 @@ impl<'m> Connection<'m> {
         if let Some(cause) = self.closed {
             return Ok(Status::Closed(cause));
         }
-        if let Some((len, from)) = self.wait(limit)? {
-            let bytes = self.receive.get_mut(..len).unwrap_or_default();
+        let now = self.clock.now();
+        let next = self.client.poll_timeout();
+        self.socket
+            .wait(next.map_or(limit, |at| at.since(now).min(limit)))?;
+        while let Some((from, bytes)) = self.socket.next() {
             let mut input = Datagram::new(from, bytes);
             while let Some(event) = self
                 .client
@@ -182,7 +186,7 @@ impl<'m> Connection<'m> {
         let t = self
             .client
             .send_audio(&mut self.clock.cx(), frame, &mut self.transmit[..])?;
-        send(&self.socket, t.datagram, t.to);
+        self.socket.send(t.datagram, t.to);
         Ok(())
     }
 
@@ -214,7 +218,7 @@ impl<'m> Connection<'m> {
             .client
             .poll_transmit(&mut self.clock.cx(), &mut self.transmit[..])
         {
-            send(&self.socket, t.datagram, t.to);
+            self.socket.send(t.datagram, t.to);
         }
     }
 
@@ -226,66 +230,11 @@ impl<'m> Connection<'m> {
             on_event(event);
         }
     }
-
-    /// Waits for a datagram until `limit` or the session's next timer.
-    fn wait(&mut self, limit: Duration) -> io::Result<Option<(usize, SocketAddr)>> {
-        let now = self.clock.now();
-        let wait = self
-            .client
-            .poll_timeout()
-            .map_or(limit, |at| at.since(now).min(limit));
-        receive(&self.socket, &mut self.receive[..], wait)
-    }
-}
-
-/// Receives one datagram within `wait`; `None` when none came.
-pub(crate) fn receive(
-    socket: &UdpSocket,
-    buf: &mut [u8],
-    wait: Duration,
-) -> io::Result<Option<(usize, SocketAddr)>> {
-    // A zero timeout would mean "for ever".
-    socket.set_read_timeout(Some(wait.max(Duration::from_micros(1))))?;
-    match socket.recv_from(buf) {
-        // Nobody can be answered at port 0, so nobody honest asks from there.
-        Ok((_, from)) if from.port() == 0 => Ok(None),
-        Ok(received) => Ok(Some(received)),
-        Err(e) => match e.kind() {
-            io::ErrorKind::WouldBlock
-            | io::ErrorKind::TimedOut
-            | io::ErrorKind::Interrupted
-            // Some systems report here that an earlier datagram reached nobody; the session's timers decide.
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::NetworkDown => Ok(None),
-            _ => Err(e),
-        },
-    }
-}
-
-/// Sends one datagram. One that the system refuses is lost like any other, and the session's timers decide: a search
-/// goes to several addresses, not every interface has a route, and a stranger chooses where an answer goes.
-pub(crate) fn send(socket: &UdpSocket, datagram: &[u8], to: SocketAddr) {
-    if let Err(e) = socket.send_to(datagram, to) {
-        log::debug!("a datagram was not sent: {}", e.kind());
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_datagram_that_the_system_refuses_is_just_lost() {
-        let socket = bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        send(&socket, b"x", "127.0.0.1:0".parse().unwrap()); // EINVAL on Linux
-        send(&socket, &[0; 70_000], socket.local_addr().unwrap()); // EMSGSIZE
-        let mut buf = [0; 8];
-        let wait = Duration::from_millis(1);
-        assert_eq!(receive(&socket, &mut buf, wait).unwrap(), None);
-    }
 
     #[test]
     fn debug_shows_no_content() {

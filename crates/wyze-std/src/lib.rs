@@ -30,6 +30,7 @@
 mod clock;
 mod connection;
 mod server;
+mod socket;
 mod targets;
 mod url;
 

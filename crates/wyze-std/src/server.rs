@@ -11,7 +11,7 @@ use wyze_session::{
 };
 
 use crate::Clock;
-use crate::connection::{receive, send};
+use crate::socket::Socket;
 
 /// Datagrams of one frame that go out before the viewer gets a moment to empty its socket.
 const BURST: usize = 16;
@@ -21,6 +21,8 @@ const BURST_GAP: Duration = Duration::from_millis(1);
 const RESEND_PACKETS: usize = 512;
 /// Bytes for a viewer's audio while it is put in order.
 const AUDIO_ROOM: usize = 16 << 10;
+/// Largest datagram of the protocol, bytes (`docs/protocol.md` §2.15).
+const MAX_DATAGRAM: usize = 2048;
 /// The longest sleep: how soon `stop` is noticed.
 const MAX_WAIT: Duration = Duration::from_millis(50);
 
@@ -150,7 +152,7 @@ struct Playback<'s> {
 
 /// Serves `source` to viewers until `stop` is set, or the first viewer has gone and `once` is set.
 ///
-/// `report` hears of every session and every frame.
+/// `report` hears of every session and every frame. `socket` does not block any more afterwards.
 ///
 /// # Errors
 /// The socket failed. What viewers do is no error.
@@ -185,7 +187,7 @@ pub fn serve<S: Source>(
         })
         .collect();
     let mut server = Server {
-        socket,
+        socket: Socket::new(socket.try_clone()?)?,
         options,
         source,
         clock,
@@ -194,7 +196,7 @@ pub fn serve<S: Source>(
         report: &mut report,
         transmit: [0; 1500],
     };
-    let mut buf = [0u8; 2048];
+    let mut buf = [0; MAX_DATAGRAM];
     while !stop.load(Ordering::Relaxed) {
         for (i, slot) in slots.iter_mut().enumerate() {
             server.run_slot(i, slot);
@@ -205,10 +207,13 @@ pub fn serve<S: Source>(
         let now = server.clock.now();
         let wake = slots.iter().filter_map(|slot| server.wake(slot)).min();
         let wait = wake.map_or(MAX_WAIT, |at| at.since(now).min(MAX_WAIT));
-        if let Some((len, from)) = receive(socket, &mut buf, wait)? {
+        server.socket.wait(wait)?;
+        while let Some((from, bytes)) = server.next_datagram(&mut buf) {
             let i = route(&slots, from);
-            if let (Some(slot), Some(bytes)) = (slots.get_mut(i), buf.get_mut(..len)) {
+            if let Some(slot) = slots.get_mut(i) {
                 server.read(i, slot, from, bytes);
+                // A camera keeps one answer: it goes out before the next question is read.
+                server.send_control(slot);
             }
         }
         // Also behind a datagram: where they never cease to come, time would stand still otherwise.
@@ -231,7 +236,7 @@ fn route(slots: &[Slot<'_, '_>], from: SocketAddr) -> usize {
 }
 
 struct Server<'a, S, R> {
-    socket: &'a UdpSocket,
+    socket: Socket,
     options: &'a ServeOptions<'a>,
     source: &'a S,
     clock: Clock,
@@ -243,6 +248,14 @@ struct Server<'a, S, R> {
 }
 
 impl<'a, S: Source, R: FnMut(Report<'_>)> Server<'a, S, R> {
+    /// Copies the next datagram out of the socket, so that it can be answered while it is read.
+    fn next_datagram<'b>(&mut self, buf: &'b mut [u8]) -> Option<(SocketAddr, &'b mut [u8])> {
+        let (from, bytes) = self.socket.next()?;
+        let copy = buf.get_mut(..bytes.len().min(MAX_DATAGRAM))?;
+        copy.copy_from_slice(bytes.get(..copy.len())?);
+        Some((from, copy))
+    }
+
     fn read(&mut self, i: usize, slot: &mut Slot<'_, 'a>, from: SocketAddr, bytes: &mut [u8]) {
         let mut input = Datagram::new(from, bytes);
         while let Some(event) = slot
@@ -284,7 +297,7 @@ impl<'a, S: Source, R: FnMut(Report<'_>)> Server<'a, S, R> {
             .camera
             .poll_transmit(&mut self.clock.cx(), &mut self.transmit)
         {
-            send(self.socket, t.datagram, t.to);
+            self.socket.send(t.datagram, t.to);
         }
     }
 
@@ -385,7 +398,7 @@ impl<'a, S: Source, R: FnMut(Report<'_>)> Server<'a, S, R> {
                 }
                 return true;
             };
-            send(self.socket, t.datagram, t.to);
+            self.socket.send(t.datagram, t.to);
         }
         slot.playback.current = Some((outgoing, sample));
         slot.playback.resume = Some(now + BURST_GAP);

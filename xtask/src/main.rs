@@ -11,6 +11,7 @@ mod loopback;
 mod process;
 mod report;
 mod setup;
+mod sim;
 mod test;
 
 use std::process::ExitCode;
@@ -55,6 +56,13 @@ enum Command {
         #[arg(long, default_value_t = 5.0, requires = "loopback")]
         seconds: f64,
     },
+    /// Runs whole sessions over a simulated network: the loss table, then seeds; `cargo xtask sim --help` lists the options
+    #[command(disable_help_flag = true)]
+    Sim {
+        /// Handed to the simulator
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Runs every fuzz target
     Fuzz {
         /// Time for each target
@@ -79,6 +87,7 @@ fn main() -> ExitCode {
             Command::Bench { check, save, .. } => {
                 bench::run(bench::Mode::from_flags(check, save)).map(drop)
             }
+            Command::Sim { args } => sim::run(&args).map(drop),
             Command::Fuzz { seconds } => fuzz::run(seconds).map(drop),
         });
     match outcome {

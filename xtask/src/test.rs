@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use crate::process::{cargo, run as run_shown};
 use crate::report::Summary;
-use crate::{bare_metal, bench, e2e, interop, long, setup};
+use crate::{bare_metal, bench, e2e, interop, long, setup, sim};
 
 type Stage = (&'static str, fn() -> Result<String>);
 
@@ -19,6 +19,7 @@ const STAGES: &[Stage] = &[
     ("bare-metal", bare_metal::run),
     ("interop", || interop::run(&[])),
     ("e2e", e2e::run),
+    ("sim", sim::stage),
     ("bench", || bench::run(bench::Mode::Check)),
 ];
 

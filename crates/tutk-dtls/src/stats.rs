@@ -13,7 +13,7 @@ pub struct Stats {
     /// Records of an epoch for which there are no keys, plaintext application data, and encrypted records before the
     /// handshake allows them.
     pub rx_early: u32,
-    /// Records that were received before, or are older than the replay window of 64.
+    /// Records that were received before, or are older than the replay window of 448.
     pub rx_replayed: u32,
     /// Encrypted records that do not authenticate.
     pub rx_bad_record: u32,

@@ -1,6 +1,13 @@
 //! Which records have been seen (RFC 6347 §4.1.2.6).
 
-/// The last 64 record numbers up to the highest authenticated one.
+const WORDS: u64 = 8;
+/// Numbers below the highest one that are still told apart, the highest included. On a network that holds packets back for
+/// 30 ms, a key frame of 2K puts some 300 records in front of them; one dropped as too old is a lost frame, or asked for
+/// again in vain.
+pub(crate) const WIDTH: u64 = (WORDS - 1) * 64;
+
+/// The last [`WIDTH`] record numbers up to the highest authenticated one, as a ring of words of 64 (as RFC 6479 does it):
+/// moving on clears words and shifts nothing.
 ///
 /// [`admits`](Self::admits) only looks; [`mark`](Self::mark) is for a record that authenticated. A forged record can
 /// therefore never move the window.
@@ -8,8 +15,8 @@
 pub(crate) struct ReplayWindow {
     /// One past the highest number seen.
     next: u64,
-    /// Bit `i` stands for the number `next - 1 - i`.
-    seen: u64,
+    /// Bit `seq % 64` of word `seq / 64 % WORDS` stands for `seq`.
+    seen: [u64; WORDS as usize],
 }
 
 impl ReplayWindow {
@@ -19,21 +26,30 @@ impl ReplayWindow {
             return true;
         }
         let age = self.next - 1 - seq;
-        age < 64 && self.seen & (1 << age) == 0
+        let word = self.seen.get(Self::word(seq)).copied().unwrap_or(u64::MAX);
+        age < WIDTH && word & (1 << (seq % 64)) == 0
     }
 
     /// Remembers `seq`.
     pub(crate) fn mark(&mut self, seq: u64) {
         if seq >= self.next {
-            let shift = seq + 1 - self.next;
-            self.seen = if shift < 64 { self.seen << shift } else { 0 } | 1;
-            self.next = seq + 1;
-        } else {
-            let age = self.next - 1 - seq;
-            if age < 64 {
-                self.seen |= 1 << age;
+            let (from, to) = (self.next.div_ceil(64), seq / 64);
+            for word in from..(to + 1).min(from + WORDS) {
+                if let Some(word) = self.seen.get_mut(Self::word(word * 64)) {
+                    *word = 0;
+                }
             }
+            self.next = seq + 1;
+        } else if self.next - 1 - seq >= WIDTH {
+            return;
         }
+        if let Some(word) = self.seen.get_mut(Self::word(seq)) {
+            *word |= 1 << (seq % 64);
+        }
+    }
+
+    fn word(seq: u64) -> usize {
+        (seq / 64 % WORDS) as usize
     }
 }
 
@@ -55,25 +71,38 @@ mod tests {
     }
 
     #[test]
-    fn records_older_than_64_are_refused() {
+    fn records_older_than_the_window_are_refused() {
         let mut window = ReplayWindow::default();
-        window.mark(100);
-        assert!(!window.admits(36));
-        assert!(window.admits(37));
-        window.mark(37);
-        assert!(!window.admits(37));
         window.mark(1000);
-        assert!(!window.admits(100));
-        assert!(window.admits(999));
+        assert!(!window.admits(1000 - WIDTH));
+        assert!(window.admits(1001 - WIDTH));
+        window.mark(1001 - WIDTH);
+        assert!(!window.admits(1001 - WIDTH));
+        window.mark(1000 - WIDTH);
+        window.mark(10_000);
+        assert!(!window.admits(1000));
+        assert!(window.admits(9999));
+    }
+
+    #[test]
+    fn a_jump_over_the_whole_ring_forgets_what_lay_there() {
+        let mut window = ReplayWindow::default();
+        for seq in 0..64 * WORDS {
+            window.mark(seq);
+        }
+        let far = 64 * WORDS * 100 + 63;
+        window.mark(far);
+        assert!((far + 1 - WIDTH..far).all(|seq| window.admits(seq)));
+        assert!(!window.admits(far));
     }
 
     proptest! {
         #[test]
-        fn agrees_with_a_set(numbers in prop::collection::vec(0u64..200, 1..300)) {
+        fn agrees_with_a_set(numbers in prop::collection::vec(0u64..1500, 1..600)) {
             let mut window = ReplayWindow::default();
             let (mut seen, mut highest) = (HashSet::new(), 0);
             for n in numbers {
-                let expected = n + 64 > highest && !seen.contains(&n);
+                let expected = n + WIDTH > highest && !seen.contains(&n);
                 prop_assert_eq!(window.admits(n), expected);
                 if expected {
                     window.mark(n);

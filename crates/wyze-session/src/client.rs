@@ -398,7 +398,9 @@ impl<'m> Client<'m> {
                 }
                 Some(Found::Event(Event::Phase(Phase::LoggedIn { two_way })))
             }
-            tutk_av::Event::Ioctl(ioctl) => self.read_command(cx, ioctl.payload).map(Found::Event),
+            tutk_av::Event::Ioctl(ioctl) => self
+                .read_command(cx, ioctl.payload, ioctl.repeat)
+                .map(Found::Event),
             tutk_av::Event::IoctlAssembled => Some(Found::Assembled),
             tutk_av::Event::Media(packet) => {
                 let receiver = match packet.stream {
@@ -414,10 +416,15 @@ impl<'m> Client<'m> {
     }
 
     /// One K-command from the camera.
-    fn read_command<'p>(&mut self, cx: &mut Cx<'_>, payload: &'p [u8]) -> Option<Event<'p>> {
+    fn read_command<'p>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        payload: &'p [u8],
+        repeat: bool,
+    ) -> Option<Event<'p>> {
         let message = Message::parse(payload).ok()?;
         self.protocol = message.version;
-        let owner = self.take_answered(cx.now, message.code);
+        let owner = self.take_answered(cx.now, message.code, repeat);
         let step = challenge(self.access, &mut self.auth, &message);
         self.take_step(cx, &step);
         reply_event(owner, step, &message)
@@ -429,7 +436,7 @@ impl<'m> Client<'m> {
         let message = Message::parse(self.stack.main.av.assembled()?.payload).ok()?;
         let code = message.code;
         let step = challenge(self.access, &mut self.auth, &message).without_info();
-        let owner = self.take_answered(cx.now, code);
+        let owner = self.take_answered(cx.now, code, false);
         self.take_step(cx, &step);
         let message = Message::parse(self.stack.main.av.assembled()?.payload).ok()?;
         let step = match step {
@@ -440,8 +447,8 @@ impl<'m> Client<'m> {
     }
 
     /// Takes the request that a K-command answers.
-    fn take_answered(&mut self, _now: Instant, reply: Code) -> Option<Owner> {
-        let owner = self.control.answer(reply);
+    fn take_answered(&mut self, _now: Instant, reply: Code, repeat: bool) -> Option<Owner> {
+        let owner = self.control.answer(reply, repeat);
         #[cfg(feature = "talk")]
         if let (Some(Owner::Talk { on }), Some(talk)) = (owner, &mut self.talk) {
             talk.answered(_now, on);

@@ -148,31 +148,50 @@ impl Control {
         self.pending.retain(|p| p.owner != owner);
     }
 
-    /// Takes the request that `reply` answers: the oldest one whose code is one less.
-    pub(crate) fn answer(&mut self, reply: Code) -> Option<Owner> {
-        let at = self.pending.iter().position(|p| p.code.reply() == reply)?;
+    /// Takes the request that `reply` answers: the one under way whose code is one less. A `repeat` has answered a request
+    /// before, so it is no answer to the application's next one of the same code.
+    pub(crate) fn answer(&mut self, reply: Code, repeat: bool) -> Option<Owner> {
+        let answers = |p: &Pending| {
+            let answered_before = repeat && matches!(p.owner, Owner::User(_));
+            p.code.reply() == reply && p.ticket.is_some() && !answered_before
+        };
+        let at = self.pending.iter().position(answers)?;
         Some(self.pending.remove(at).owner)
     }
 
     /// Takes a request whose time is up.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<(Owner, Code)> {
         self.forget_sent();
-        let at = self.pending.iter().position(|p| p.deadline <= now)?;
+        let over = |(at, p): (usize, &Pending)| p.deadline <= now && !self.waits(at);
+        let at = self.pending.iter().enumerate().position(over)?;
         let pending = self.pending.remove(at);
         Some((pending.owner, pending.code))
     }
 
-    /// The next message that is due, with the ticket it goes out under.
+    /// The next message that is due, with the ticket it goes out under. Requests of one code go out one after the other:
+    /// nothing in a reply tells which of them it answers.
     pub(crate) fn due(
         &mut self,
         now: Instant,
         ticket: impl FnOnce() -> IoctlTicket,
     ) -> Option<(IoctlTicket, &[u8])> {
         self.forget_sent();
-        let pending = self.pending.iter_mut().find(|p| p.next <= now)?;
+        let due = |(at, p): (usize, &Pending)| p.next <= now && !self.waits(at);
+        let at = self.pending.iter().enumerate().position(due)?;
+        let pending = self.pending.get_mut(at)?;
         pending.next = now + REPEAT;
+        if pending.ticket.is_none() {
+            pending.deadline = now + LIMIT;
+        }
         let ticket = *pending.ticket.get_or_insert_with(ticket);
         Some((ticket, &pending.message))
+    }
+
+    /// Whether an earlier request of the same code is under way.
+    fn waits(&self, at: usize) -> bool {
+        let code = self.pending.get(at).map(|p| p.code);
+        let mut earlier = self.pending.iter().take(at);
+        earlier.any(|p| Some(p.code) == code && p.awaits_reply)
     }
 
     /// Whether the challenge has a request under way.
@@ -182,10 +201,10 @@ impl Control {
 
     /// When the next repetition or deadline is.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.pending
-            .iter()
-            .filter(|p| p.awaits_reply || p.ticket.is_none())
-            .map(|p| p.next.min(p.deadline))
-            .min()
+        let under_way = |(at, p): &(usize, &Pending)| {
+            (p.awaits_reply || p.ticket.is_none()) && !self.waits(*at)
+        };
+        let all = self.pending.iter().enumerate().filter(under_way);
+        all.map(|(_, p)| p.next.min(p.deadline)).min()
     }
 }

@@ -1,5 +1,4 @@
-//! A 2K stream from a camera to an app through a network that loses and reorders, on a virtual clock. Shared by the
-//! tests and by `examples/loss_table.rs`.
+//! A 2K stream from a camera to an app through a network that loses and reorders, on a virtual clock.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,0 +1,197 @@
+//! Somebody on the network who sees every datagram, knows every address, can send anything from anywhere, and has no key.
+
+use std::net::SocketAddr;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+
+use crate::wire::{Origin, Wire};
+
+/// Datagrams remembered.
+const MEMORY: usize = 48;
+/// Of these, so many from the beginning, which holds search and handshake.
+const FIRST: usize = 16;
+/// Where the commands of TransCode stand, once it is undone.
+const COMMAND: usize = 8;
+/// Search to alive, with their answers; close comes last.
+const COMMANDS: [u16; 10] = [
+    0x0601, 0x0602, 0x0402, 0x0404, 0x0407, 0x0408, 0x0427, 0x0428, 0x0417, 0x0418,
+];
+const CLOSES: usize = 2;
+
+struct Seen {
+    from: SocketAddr,
+    to: SocketAddr,
+    bytes: Vec<u8>,
+}
+
+/// The attacker.
+pub(crate) struct Attacker {
+    rng: ChaCha8Rng,
+    addr: SocketAddr,
+    memory: Vec<Seen>,
+    /// Whether he forges closes.
+    closes: bool,
+    /// Datagrams sent.
+    pub(crate) sent: u64,
+}
+
+impl std::fmt::Debug for Attacker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attacker")
+            .field("sent", &self.sent)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Attacker {
+    pub(crate) fn new(rng: ChaCha8Rng, closes: bool) -> Self {
+        Self {
+            rng,
+            addr: ([192, 0, 2, 66], 6666).into(),
+            memory: Vec::new(),
+            closes,
+            sent: 0,
+        }
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        self.rng.next_u32() as usize % end.max(1)
+    }
+
+    /// A datagram was delivered. One that is still under way he may not repeat: whoever is first is the sender.
+    pub(crate) fn sees(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        let seen = || Seen {
+            from,
+            to,
+            bytes: bytes.to_vec(),
+        };
+        if self.memory.len() < MEMORY {
+            self.memory.push(seen());
+        } else if self.below(4) == 0 {
+            let place = FIRST + self.below(MEMORY - FIRST);
+            self.memory[place] = seen();
+        }
+    }
+
+    /// When he strikes next.
+    pub(crate) fn pause(&mut self, mean: u64) -> u64 {
+        1 + self.rng.next_u64() % (2 * mean)
+    }
+
+    /// Sends something; `peers` are the viewer and the camera. Says what.
+    pub(crate) fn strike(&mut self, now: u64, wire: &mut Wire, peers: [SocketAddr; 2]) -> String {
+        let flood = self.below(40) == 0;
+        let times = if flood { 10 + self.below(40) } else { 1 };
+        let mut name = "";
+        for n in 0..times {
+            let (said, from, to, bytes) = self.make(peers);
+            name = said;
+            self.sent += 1;
+            let due = now + 100 + 50 * n as u64;
+            wire.push(due, from, to, bytes, Origin::Hostile);
+        }
+        format!(
+            "{name}{}",
+            if flood {
+                format!(", and {} more", times - 1)
+            } else {
+                String::new()
+            }
+        )
+    }
+
+    fn make(&mut self, peers: [SocketAddr; 2]) -> (&'static str, SocketAddr, SocketAddr, Vec<u8>) {
+        if self.memory.is_empty() || self.below(12) == 0 {
+            return self.garbage(peers);
+        }
+        let pick = self.below(self.memory.len());
+        let Seen { from, to, bytes } = &self.memory[pick];
+        let (from, to, mut bytes) = (*from, *to, bytes.clone());
+        // Addresses may have changed since.
+        let current = peers[usize::from(to.port() == peers[1].port())];
+        match self.below(6) {
+            0 => ("a replay", from, to, bytes),
+            1 => ("a replay from elsewhere", self.addr, current, bytes),
+            2 => ("a reflection", to, from, bytes),
+            3 | 4 => {
+                self.tamper(&mut bytes);
+                let from = if self.below(3) == 0 { self.addr } else { from };
+                ("a tampered datagram", from, current, bytes)
+            }
+            _ => {
+                self.forge(&mut bytes);
+                let from = if self.below(3) == 0 { self.addr } else { from };
+                ("a forged packet", from, current, bytes)
+            }
+        }
+    }
+
+    fn garbage(
+        &mut self,
+        peers: [SocketAddr; 2],
+    ) -> (&'static str, SocketAddr, SocketAddr, Vec<u8>) {
+        let (len, to) = (1 + self.below(1400), self.below(2));
+        let mut bytes = vec![0; len];
+        self.rng.fill_bytes(&mut bytes);
+        let from = if self.below(2) == 0 {
+            self.addr
+        } else {
+            peers[1 - to]
+        };
+        ("garbage", from, peers[to], bytes)
+    }
+
+    fn tamper(&mut self, bytes: &mut Vec<u8>) {
+        let undone = self.below(2) == 0 && !is_cc51(bytes);
+        if undone {
+            tutk_transcode::decode(bytes);
+        }
+        match self.below(4) {
+            0 => {
+                let len = self.below(bytes.len());
+                bytes.truncate(len);
+            }
+            1 => {
+                let more = self.below(200);
+                bytes.extend((0..more).map(|n| n as u8));
+            }
+            _ => {
+                for _ in 0..1 + self.below(6) {
+                    // Mostly headers.
+                    let reach = if self.below(3) == 0 {
+                        bytes.len()
+                    } else {
+                        bytes.len().min(64)
+                    };
+                    let at = self.below(reach);
+                    if let Some(byte) = bytes.get_mut(at) {
+                        *byte = self.rng.next_u32() as u8;
+                    }
+                }
+            }
+        }
+        if undone {
+            tutk_transcode::encode(bytes);
+        }
+    }
+
+    /// Another command in the same packet; nothing protects TransCode.
+    fn forge(&mut self, bytes: &mut Vec<u8>) {
+        if is_cc51(bytes) || bytes.len() < 16 {
+            return self.tamper(bytes);
+        }
+        tutk_transcode::decode(bytes);
+        let known = COMMANDS.len() - if self.closes { 0 } else { CLOSES };
+        let command = COMMANDS[self.below(known)];
+        bytes[COMMAND..COMMAND + 2].copy_from_slice(&command.to_le_bytes());
+        let to_device = matches!(command, 0x0601 | 0x0402 | 0x0407 | 0x0417 | 0x0427);
+        let flags: u16 = if to_device { 0x0021 } else { 0x0012 };
+        bytes[COMMAND + 2..COMMAND + 4].copy_from_slice(&flags.to_le_bytes());
+        tutk_transcode::encode(bytes);
+    }
+}
+
+fn is_cc51(bytes: &[u8]) -> bool {
+    bytes.starts_with(&tutk_iotc::wire::CC51_MAGIC)
+}

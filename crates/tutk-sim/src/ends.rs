@@ -148,13 +148,17 @@ macro_rules! role {
             ) -> Lawful<bool> {
                 let event = frugal("handle_datagram", move || self.handle_datagram(cx, input))?;
                 let more = event.is_some();
-                event.map(|event| note(Heard::$event(event)));
+                if let Some(event) = event {
+                    note(Heard::$event(event));
+                }
                 Ok(more)
             }
             fn poll(&mut self, cx: &mut Cx<'_>, note: impl FnOnce(Heard<'_>)) -> Lawful<bool> {
                 let event = frugal("poll_event", move || self.poll_event(cx))?;
                 let more = event.is_some();
-                event.map(|event| note(Heard::$event(event)));
+                if let Some(event) = event {
+                    note(Heard::$event(event));
+                }
                 Ok(more)
             }
             fn tick(&mut self, cx: &mut Cx<'_>) {
@@ -318,7 +322,9 @@ impl Cam<'_> {
         let (mut cx, buf) = (Cx::new(local, rng), &mut memory);
         let packet = frugal("poll_frame", move || session.poll_frame(&mut cx, out, buf))?;
         let any = packet.is_some();
-        packet.map(|Transmit { to, datagram }| each(to, datagram));
+        if let Some(Transmit { to, datagram }) = packet {
+            each(to, datagram);
+        }
         Ok(any)
     }
 

@@ -208,3 +208,95 @@ impl Control {
         all.map(|(_, p)| p.next.min(p.deadline)).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+    use tutk_av::{Initiator, LoginConfig};
+    use tutk_core::Cx;
+    use wyze_kauth::hl;
+
+    use super::*;
+
+    const CODE: Code = Code(11_000);
+
+    /// Requests with these bodies, all of one code, and what hands out their tickets.
+    fn asked(bodies: &[u8]) -> (Control, Initiator<'static>, Vec<RequestId, MAX_REQUESTS>) {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let login = LoginConfig {
+            user: b"admin",
+            password: b"sim-enr-16byte!!",
+            resend: false,
+        };
+        let av = Initiator::new(&login, &mut [], &mut Cx::new(Instant::ZERO, &mut rng));
+        let mut control = Control::default();
+        let push = |body: &u8| {
+            let write = |w: &mut Writer<'_>| {
+                hl::write(w, hl::CLIENT_VERSION, CODE, |w| w.bytes(&[*body]));
+                Some(CODE)
+            };
+            control.push(Instant::ZERO, None, true, write).unwrap()
+        };
+        let ids = bodies.iter().filter_map(push).collect();
+        (control, av, ids)
+    }
+
+    fn sent(control: &mut Control, av: &mut Initiator<'_>, now: Instant) -> Option<u8> {
+        let (_, message) = control.due(now, || av.ioctl_ticket())?;
+        message.last().copied()
+    }
+
+    #[test]
+    fn requests_of_one_code_go_out_one_after_the_other() {
+        let (mut control, mut av, ids) = asked(&[1, 2]);
+        let at = Instant::from_millis;
+        assert_eq!(sent(&mut control, &mut av, at(0)), Some(1));
+        assert_eq!(
+            sent(&mut control, &mut av, at(0)),
+            None,
+            "the first has no answer yet"
+        );
+        assert_eq!(control.poll_timeout(), Some(at(500)), "its repetition");
+        assert_eq!(
+            control.answer(CODE.reply(), false),
+            Some(Owner::User(ids[0]))
+        );
+        assert_eq!(
+            control.answer(CODE.reply(), false),
+            None,
+            "nobody has asked yet"
+        );
+        assert_eq!(sent(&mut control, &mut av, at(40)), Some(2));
+        assert_eq!(
+            control.answer(CODE.reply(), false),
+            Some(Owner::User(ids[1]))
+        );
+    }
+
+    #[test]
+    fn a_request_that_waits_for_another_has_its_whole_time_afterwards() {
+        let (mut control, mut av, ids) = asked(&[1, 2]);
+        let at = Instant::from_millis;
+        assert_eq!(sent(&mut control, &mut av, at(0)), Some(1));
+        assert_eq!(control.expired(at(5000)), Some((Owner::User(ids[0]), CODE)));
+        assert_eq!(control.expired(at(5000)), None);
+        assert_eq!(sent(&mut control, &mut av, at(5000)), Some(2));
+        assert_eq!(control.expired(at(9999)), None);
+        assert_eq!(
+            control.expired(at(10_000)),
+            Some((Owner::User(ids[1]), CODE))
+        );
+    }
+
+    #[test]
+    fn a_repeated_reply_does_not_answer_the_next_request() {
+        let (mut control, mut av, ids) = asked(&[1]);
+        assert_eq!(sent(&mut control, &mut av, Instant::ZERO), Some(1));
+        assert_eq!(control.answer(CODE.reply(), true), None);
+        assert_eq!(
+            control.answer(CODE.reply(), false),
+            Some(Owner::User(ids[0]))
+        );
+    }
+}

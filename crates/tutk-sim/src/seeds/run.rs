@@ -5,25 +5,25 @@
 //!             └─ a viewer that was closed dials again; a camera that was closed waits for the next viewer ─┘
 //! ```
 
+mod deeds;
+mod told;
+
 use std::net::SocketAddr;
 use std::slice::IterMut;
 
 use rand_chacha::ChaCha8Rng;
-use wyze_session::kauth::hl::{self, Code};
-use wyze_session::{
-    Camera, CameraConfig, Cause, Client, ClientConfig, Codec, Cx, LAN_PORT, RequestId, TalkFrame,
-    Uid,
-};
+use wyze_session::kauth::hl::Code;
+use wyze_session::{CameraConfig, Cause, ClientConfig, LAN_PORT, RequestId, Uid};
 
 use super::attacker::Attacker;
 use super::scenario::{Act, Scenario, World};
-use crate::ends::{Cam, Clock, Told, Viewer};
+use crate::ends::{Cam, Clock, Viewer};
 use crate::laws::{
     Answer, CAMERA_ANSWER, Delivered, Lawful, MAX_STALL, Sent, VIEWER_ANSWER, Violation, law,
 };
 use crate::room::Room;
-use crate::show::{Kind, SPEECH};
-use crate::wire::{Fate, Flying, Origin, Weather, Wire, reaches};
+use crate::show::Kind;
+use crate::wire::{Fate, Flying, Origin, Wire, reaches};
 use crate::{rng, secrets};
 
 const SECOND: u64 = 1_000_000;
@@ -250,14 +250,19 @@ impl<'m> Run<'m> {
                         viewer.with(&mut self.random, self.now, |client, _| client.close());
                     }
                 }
-                Stage::Closing(_) if self.viewer.as_ref().is_none_or(|v| v.closed.is_some()) => {
-                    if self.session.is_none() {
-                        return self.farewell();
-                    }
+                Stage::Closing(_) if self.session.is_none() && self.is_told() => {
+                    return self.farewell();
                 }
                 _ => {}
             }
         }
+    }
+
+    /// Whether the viewer knows that its session is over.
+    fn is_told(&self) -> bool {
+        self.viewer
+            .as_ref()
+            .is_none_or(|viewer| viewer.closed.is_some())
     }
 
     /// When the next thing happens.
@@ -455,321 +460,5 @@ impl<'m> Run<'m> {
             })?;
         }
         Ok((count, total))
-    }
-
-    fn dial(&mut self) {
-        self.dial_at = None;
-        let Some(room) = self.viewer_rooms.next() else {
-            return;
-        };
-        self.say(|| "viewer: dials".into());
-        self.outcome.sessions += 1;
-        let storage = room.storage(self.s.chunks, self.s.talk);
-        let local = self.viewer_clock.local(self.now);
-        let client = Client::new(&self.client, storage, &mut Cx::new(local, &mut self.random));
-        self.viewer = Some(Viewer::new(
-            client,
-            self.viewer_addr,
-            self.viewer_clock,
-            self.s.show,
-        ));
-        self.asked.clear();
-        self.missed.clear();
-        self.talk = None;
-    }
-
-    fn boot(&mut self) -> Lawful {
-        self.boot_at = None;
-        let Some(room) = self.camera_rooms.next() else {
-            return Err(Violation(
-                "the camera booted more often than the script says".into(),
-            ));
-        };
-        self.say(|| "camera: boots".into());
-        let storage = room.storage(false, self.s.talk);
-        let local = self.camera_clock.local(self.now);
-        let camera = Camera::new(&self.device, storage, &mut Cx::new(local, &mut self.random));
-        self.camera = Some(Cam::new(
-            camera,
-            self.camera_addr,
-            self.camera_clock,
-            self.s.show,
-        ));
-        Ok(())
-    }
-
-    fn send_frame(&mut self, kind: Kind) -> Lawful {
-        let (Some((session, _)), Some(camera)) = (self.session, &mut self.camera) else {
-            return Ok(());
-        };
-        let id = self.sent.next(kind, session);
-        if self.sabotage == Sabotage::Mute && self.stage != Stage::Rough {
-            return Ok(());
-        }
-        let data = self.s.show.data(id);
-        let Some(mut out) = camera.start(self.now, id, &data)? else {
-            return Ok(());
-        };
-        let (wire, now, from) = (&mut self.wire, self.now, camera.addr);
-        let mut send = |to, bytes: &[u8]| {
-            wire.send(now, from, to, bytes);
-        };
-        while camera.packet(&mut self.random, now, &mut out, &mut send)? {}
-        self.say(|| format!("camera: sends {id:?}"));
-        Ok(())
-    }
-
-    /// Sends a frame of a talk.
-    fn say_something(&mut self, talk: u32) {
-        let Some(viewer) = &mut self.viewer else {
-            return;
-        };
-        let id = self.sent.next(Kind::Talk, talk);
-        let data = self.s.show.data(id);
-        let frame = TalkFrame {
-            codec: Codec::Pcm16,
-            format: SPEECH,
-            micros: self.now as u32,
-            data: &data,
-        };
-        let (wire, now, from) = (&mut self.wire, self.now, viewer.addr);
-        viewer.with(&mut self.random, now, |client, cx| {
-            if let Ok(out) = client.send_audio(cx, &frame, &mut [0; 1500]) {
-                wire.send(now, from, out.to, out.datagram);
-            }
-        });
-    }
-
-    fn act(&mut self, act: Act) -> Lawful {
-        self.say(|| format!("script: {act:?}"));
-        let now = self.now;
-        match act {
-            Act::Weather(weather) => self.wire.weather = weather,
-            Act::Stall { micros, lose } => {
-                if lose {
-                    self.wire.lose_all();
-                }
-                self.wire.stalled_until = now + micros;
-            }
-            Act::Reboot { micros } => {
-                self.camera = None;
-                self.session = None;
-                self.boot_at = Some(now + micros);
-            }
-            Act::MoveViewer => {
-                self.viewer_addr.set_port(self.viewer_addr.port() + 1);
-                if let Some(viewer) = &mut self.viewer {
-                    viewer.addr = self.viewer_addr;
-                }
-            }
-            Act::MoveCamera => {
-                let SocketAddr::V4(addr) = &mut self.camera_addr else {
-                    return Ok(());
-                };
-                let [a, b, c, d] = addr.ip().octets();
-                addr.set_ip([a, b, c, d + 1].into());
-                if let Some(camera) = &mut self.camera {
-                    camera.addr = self.camera_addr;
-                }
-            }
-            Act::ViewerClock { micros } => {
-                self.viewer_clock.jump(micros);
-                if let Some(viewer) = &mut self.viewer {
-                    viewer.clock = self.viewer_clock;
-                }
-            }
-            Act::CameraClock { micros } => {
-                self.camera_clock.jump(micros);
-                if let Some(camera) = &mut self.camera {
-                    camera.clock = self.camera_clock;
-                }
-            }
-            Act::Close => {
-                if let Some(viewer) = &mut self.viewer {
-                    viewer.with(&mut self.random, now, |client, _| client.close());
-                }
-            }
-            Act::Ask => self.ask(),
-            Act::Talk => self.switch_talk(),
-        }
-        Ok(())
-    }
-
-    fn ask(&mut self) {
-        let Some(viewer) = &mut self.viewer else {
-            return;
-        };
-        self.asks += 1;
-        let body = self.asks.to_le_bytes();
-        let asked = viewer.with(&mut self.random, self.now, |client, cx| {
-            client.request_with(cx, true, |w| {
-                hl::write(w, hl::CLIENT_VERSION, ASK, |w| w.bytes(&body));
-                ASK
-            })
-        });
-        if let Ok(id) = asked {
-            self.asked.push((id, body.to_vec(), false));
-        }
-    }
-
-    fn switch_talk(&mut self) {
-        let Some(viewer) = &mut self.viewer else {
-            return;
-        };
-        let stop = self.talk.take().is_some();
-        viewer.with(&mut self.random, self.now, |client, cx| {
-            let _ = match stop {
-                true => client.stop_talk(cx),
-                false => client.start_talk(cx),
-            };
-        });
-    }
-
-    /// The script is over: a good network, nobody who attacks, a camera that runs.
-    fn calm(&mut self) -> Lawful {
-        self.say(|| "calm".into());
-        if self.s.world == World::Siege {
-            self.check_siege()?;
-        }
-        self.stage = Stage::Calm(self.now, self.seen[0].count());
-        self.wire.weather = Weather::CALM;
-        self.wire.stalled_until = 0;
-        Ok(())
-    }
-
-    /// Nobody noticed the attacker.
-    fn check_siege(&mut self) -> Lawful {
-        law(
-            self.outcome.sessions == 1 && self.outcome.causes.is_empty(),
-            || format!("a siege ended the session: {:?}", self.outcome.causes),
-        )?;
-        let Some((session, _)) = self.session else {
-            return Err(Violation("a siege kept the viewer out".into()));
-        };
-        for kind in [Kind::Video, Kind::Audio] {
-            let (sent, seen) = (
-                self.sent.total(kind, session),
-                self.seen[kind as usize].count(),
-            );
-            // What is under way, and an audio stream's beginning, which waits for its place in order.
-            law(sent <= seen + 6, || {
-                format!("a siege lost {kind:?}: {seen} of {sent} arrived")
-            })?;
-        }
-        Ok(())
-    }
-
-    fn no_recovery(&self) -> Violation {
-        Violation(format!(
-            "{} s of calm and no pictures: the viewer is {:?}, the camera's session {:?}",
-            RECOVERY / SECOND,
-            self.viewer
-                .as_ref()
-                .map(|v| (v.session.is_authenticated(), v.closed)),
-            self.session,
-        ))
-    }
-
-    /// Both ends have been told, and want nothing more.
-    fn farewell(&mut self) -> Lawful {
-        let told = self.viewer.as_ref().and_then(|v| v.closed);
-        law(told.is_some(), || {
-            "close was called, and Closed never came".into()
-        })?;
-        let quiet = self.viewer.as_ref().is_none_or(|v| v.deadline().is_none());
-        law(quiet, || "a session that is over still has a timer".into())?;
-        law(self.session.is_none(), || {
-            "the camera was not told that the viewer left".into()
-        })
-    }
-
-    /// Reads what both ends told.
-    fn look(&mut self) -> Lawful {
-        if let Some(viewer) = &mut self.viewer {
-            for told in std::mem::take(&mut viewer.inbox) {
-                self.say(|| format!("viewer: {told:?}"));
-                self.viewer_told(told)?;
-            }
-        }
-        if let Some(camera) = &mut self.camera {
-            for told in std::mem::take(&mut camera.inbox) {
-                self.say(|| format!("camera: {told:?}"));
-                self.camera_told(told)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn viewer_told(&mut self, told: Told) -> Lawful {
-        match told {
-            Told::Frame(kind, id) => {
-                let id = id.filter(|_| self.sabotage != Sabotage::Alien);
-                let seen = &mut self.seen[kind as usize];
-                seen.take(&mut self.sent, kind, id)?;
-                if self.sabotage == Sabotage::Twice {
-                    seen.take(&mut self.sent, kind, id)?;
-                }
-                if self.strike_at.is_none() && self.s.world == World::Siege {
-                    self.strike_at = Some(self.now + self.s.strike_every);
-                }
-            }
-            Told::Reply(id, body) => return self.answered(id, Some(&body)),
-            Told::NoReply(id) => return self.answered(id, None),
-            Told::TalkReady => {
-                let talk = self.sent.begin(true);
-                self.talk = Some((talk, self.now));
-            }
-            Told::TalkClosed(_) => self.talk = None,
-            Told::Closed(cause) => {
-                self.outcome.causes.push(cause);
-                self.talk = None;
-                self.dial_at = Some(self.now + REDIAL);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// A request has its answer, and only one.
-    fn answered(&mut self, id: RequestId, body: Option<&[u8]>) -> Lawful {
-        let Some((_, asked, done)) = self.asked.iter_mut().find(|(asked, ..)| *asked == id) else {
-            return Err(Violation(format!("{id:?} was answered and never asked")));
-        };
-        law(!std::mem::replace(done, true), || {
-            format!("{id:?} was answered twice")
-        })?;
-        let body = body
-            .filter(|_| self.sabotage != Sabotage::Liar)
-            .or(body.map(|_| &[0][..]));
-        let Some(body) = body else {
-            self.missed.push(asked.clone());
-            return Ok(());
-        };
-        let late = self.missed.iter().any(|missed| missed == body);
-        law(body == asked || late, || {
-            format!("{id:?} asked {asked:?} and was answered {body:?}")
-        })
-    }
-
-    fn camera_told(&mut self, told: Told) -> Lawful {
-        match told {
-            Told::Authenticated => {
-                self.session = Some((self.sent.begin(false), self.now));
-            }
-            Told::Frame(kind, id) => self.heard.take(&mut self.sent, kind, id)?,
-            Told::Command(code, body) => {
-                if let Some(camera) = &mut self.camera {
-                    camera.session.reply(code.reply(), &body);
-                }
-            }
-            Told::Closed(_) => {
-                self.session = None;
-                if let Some(camera) = &mut self.camera {
-                    camera.reset(&mut self.random, self.now)?;
-                }
-            }
-            _ => {}
-        }
-        Ok(())
     }
 }

@@ -1,0 +1,182 @@
+//! What the viewer, the camera and the script do.
+
+use std::net::SocketAddr;
+
+use wyze_session::kauth::hl;
+use wyze_session::{Camera, Client, Codec, Cx, TalkFrame};
+
+use super::{ASK, Run, Sabotage, Stage};
+use crate::ends::{Cam, Viewer};
+use crate::laws::{Lawful, Violation};
+use crate::seeds::scenario::Act;
+use crate::show::{Kind, SPEECH};
+
+impl Run<'_> {
+    pub(super) fn dial(&mut self) {
+        self.dial_at = None;
+        let Some(room) = self.viewer_rooms.next() else {
+            return;
+        };
+        self.say(|| "viewer: dials".into());
+        self.outcome.sessions += 1;
+        let storage = room.storage(self.s.chunks, self.s.talk);
+        let local = self.viewer_clock.local(self.now);
+        let client = Client::new(&self.client, storage, &mut Cx::new(local, &mut self.random));
+        self.viewer = Some(Viewer::new(
+            client,
+            self.viewer_addr,
+            self.viewer_clock,
+            self.s.show,
+        ));
+        self.asked.clear();
+        self.missed.clear();
+        self.talk = None;
+    }
+
+    pub(super) fn boot(&mut self) -> Lawful {
+        self.boot_at = None;
+        let Some(room) = self.camera_rooms.next() else {
+            return Err(Violation(
+                "the camera booted more often than the script says".into(),
+            ));
+        };
+        self.say(|| "camera: boots".into());
+        let storage = room.storage(false, self.s.talk);
+        let local = self.camera_clock.local(self.now);
+        let camera = Camera::new(&self.device, storage, &mut Cx::new(local, &mut self.random));
+        self.camera = Some(Cam::new(
+            camera,
+            self.camera_addr,
+            self.camera_clock,
+            self.s.show,
+        ));
+        Ok(())
+    }
+
+    pub(super) fn send_frame(&mut self, kind: Kind) -> Lawful {
+        let (Some((session, _)), Some(camera)) = (self.session, &mut self.camera) else {
+            return Ok(());
+        };
+        let id = self.sent.next(kind, session);
+        if self.sabotage == Sabotage::Mute && self.stage != Stage::Rough {
+            return Ok(());
+        }
+        let data = self.s.show.data(id);
+        let Some(mut out) = camera.start(self.now, id, &data)? else {
+            return Ok(());
+        };
+        let (wire, now, from) = (&mut self.wire, self.now, camera.addr);
+        let mut send = |to, bytes: &[u8]| {
+            wire.send(now, from, to, bytes);
+        };
+        while camera.packet(&mut self.random, now, &mut out, &mut send)? {}
+        self.say(|| format!("camera: sends {id:?}"));
+        Ok(())
+    }
+
+    /// Sends a frame of a talk.
+    pub(super) fn say_something(&mut self, talk: u32) {
+        let Some(viewer) = &mut self.viewer else {
+            return;
+        };
+        let id = self.sent.next(Kind::Talk, talk);
+        let data = self.s.show.data(id);
+        let frame = TalkFrame {
+            codec: Codec::Pcm16,
+            format: SPEECH,
+            micros: self.now as u32,
+            data: &data,
+        };
+        let (wire, now, from) = (&mut self.wire, self.now, viewer.addr);
+        viewer.with(&mut self.random, now, |client, cx| {
+            if let Ok(out) = client.send_audio(cx, &frame, &mut [0; 1500]) {
+                wire.send(now, from, out.to, out.datagram);
+            }
+        });
+    }
+
+    pub(super) fn act(&mut self, act: Act) -> Lawful {
+        self.say(|| format!("script: {act:?}"));
+        let now = self.now;
+        match act {
+            Act::Weather(weather) => self.wire.weather = weather,
+            Act::Stall { micros, lose } => {
+                if lose {
+                    self.wire.lose_all();
+                }
+                self.wire.stalled_until = now + micros;
+            }
+            Act::Reboot { micros } => {
+                self.camera = None;
+                self.session = None;
+                self.boot_at = Some(now + micros);
+            }
+            Act::MoveViewer => {
+                self.viewer_addr.set_port(self.viewer_addr.port() + 1);
+                if let Some(viewer) = &mut self.viewer {
+                    viewer.addr = self.viewer_addr;
+                }
+            }
+            Act::MoveCamera => {
+                let SocketAddr::V4(addr) = &mut self.camera_addr else {
+                    return Ok(());
+                };
+                let [a, b, c, d] = addr.ip().octets();
+                addr.set_ip([a, b, c, d + 1].into());
+                if let Some(camera) = &mut self.camera {
+                    camera.addr = self.camera_addr;
+                }
+            }
+            Act::ViewerClock { micros } => {
+                self.viewer_clock.jump(micros);
+                if let Some(viewer) = &mut self.viewer {
+                    viewer.clock = self.viewer_clock;
+                }
+            }
+            Act::CameraClock { micros } => {
+                self.camera_clock.jump(micros);
+                if let Some(camera) = &mut self.camera {
+                    camera.clock = self.camera_clock;
+                }
+            }
+            Act::Close => {
+                if let Some(viewer) = &mut self.viewer {
+                    viewer.with(&mut self.random, now, |client, _| client.close());
+                }
+            }
+            Act::Ask => self.ask(),
+            Act::Talk => self.switch_talk(),
+        }
+        Ok(())
+    }
+
+    pub(super) fn ask(&mut self) {
+        let Some(viewer) = &mut self.viewer else {
+            return;
+        };
+        self.asks += 1;
+        let body = self.asks.to_le_bytes();
+        let asked = viewer.with(&mut self.random, self.now, |client, cx| {
+            client.request_with(cx, true, |w| {
+                hl::write(w, hl::CLIENT_VERSION, ASK, |w| w.bytes(&body));
+                ASK
+            })
+        });
+        if let Ok(id) = asked {
+            self.asked.push((id, body.to_vec(), false));
+        }
+    }
+
+    pub(super) fn switch_talk(&mut self) {
+        let Some(viewer) = &mut self.viewer else {
+            return;
+        };
+        let stop = self.talk.take().is_some();
+        viewer.with(&mut self.random, self.now, |client, cx| {
+            let _ = match stop {
+                true => client.stop_talk(cx),
+                false => client.start_talk(cx),
+            };
+        });
+    }
+}

@@ -38,6 +38,8 @@ pub enum Told {
     Dropped(Stream),
     /// The client: a request was answered.
     Reply(RequestId, Vec<u8>),
+    /// The client: a command that nobody asked for.
+    Message(Code),
     /// The client: a request was not answered.
     NoReply(RequestId),
     /// The camera: a command to be answered.
@@ -375,6 +377,7 @@ fn tell(heard: Heard<'_>, show: &Show, chunks: &mut [Chunks; 2]) -> Option<Told>
         }
         Heard::Client(Event::Dropped { stream, .. }) => Told::Dropped(stream),
         Heard::Client(Event::Reply { id, payload, .. }) => Told::Reply(id, payload.to_vec()),
+        Heard::Client(Event::Message { code, .. }) => Told::Message(code),
         Heard::Client(Event::NoReply { id, .. }) => Told::NoReply(id),
         Heard::Client(Event::TalkReady) => Told::TalkReady,
         Heard::Client(Event::TalkClosed(end)) | Heard::Camera(CameraEvent::TalkClosed(end)) => {

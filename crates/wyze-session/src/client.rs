@@ -425,6 +425,10 @@ impl<'m> Client<'m> {
         let message = Message::parse(payload).ok()?;
         self.protocol = message.version;
         let owner = self.take_answered(cx.now, message.code, repeat);
+        if repeat && owner.is_none() && self.access == Access::Granted {
+            // It was told when it first came.
+            return None;
+        }
         let step = challenge(self.access, &mut self.auth, &message);
         self.take_step(cx, &step);
         reply_event(owner, step, &message)

@@ -78,6 +78,7 @@ struct Pending {
     ticket: Option<IoctlTicket>,
     /// When it goes out next.
     next: Instant,
+    /// When it is given up, counted from when it first went out.
     deadline: Instant,
     /// Whether a reply will come; without one it goes out once and is forgotten.
     awaits_reply: bool,
@@ -162,8 +163,8 @@ impl Control {
     /// Takes a request whose time is up.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<(Owner, Code)> {
         self.forget_sent();
-        let over = |(at, p): (usize, &Pending)| p.deadline <= now && !self.waits(at);
-        let at = self.pending.iter().enumerate().position(over)?;
+        let over = |p: &Pending| p.ticket.is_some() && p.deadline <= now;
+        let at = self.pending.iter().position(over)?;
         let pending = self.pending.remove(at);
         Some((pending.owner, pending.code))
     }

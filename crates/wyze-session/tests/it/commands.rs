@@ -199,6 +199,29 @@ fn a_command_that_nobody_answers_is_given_up_after_five_seconds() {
 }
 
 #[test]
+fn a_reply_that_comes_again_is_told_once() {
+    with_pair(Faults::NONE, |world, client, camera| {
+        // The request is repeated while the reply is under way, and so is the reply.
+        world.net.set_faults(Faults {
+            latency: Duration::from_millis(400),
+            ..Faults::NONE
+        });
+        let setting = settings::lookup("night-vision").unwrap();
+        let request = setting.get_request().unwrap();
+        client
+            .client
+            .request_with(&mut Cx::new(world.now, &mut world.rng), true, |w| {
+                request.write(w)
+            })
+            .unwrap();
+        let later = world.now + Duration::from_secs(3);
+        world.run_until(later, &mut [client, camera]);
+        assert!(client.client.stats().av.rx_ioctl_repeated > 0);
+        assert_eq!((client.replies.len(), client.messages), (1, 0));
+    });
+}
+
+#[test]
 fn requests_before_the_camera_has_let_us_in_are_refused() {
     let mut rng = tutk_testkit::rng(1);
     let (enr, mac) = (enr("sim-enr-16byte!!"), mac());

@@ -96,6 +96,8 @@ pub(crate) struct Told {
     pub(crate) audio: Vec<Seen>,
     /// Code and body of each reply.
     pub(crate) replies: Vec<(u16, Vec<u8>)>,
+    /// K-commands that nobody asked for.
+    pub(crate) messages: usize,
     /// Requests without a reply.
     pub(crate) unanswered: usize,
     /// Talks that became ready, and how talks ended.
@@ -113,6 +115,7 @@ impl Told {
             Event::Video(f) => self.video.push(seen(f.number, f.data)),
             Event::Audio(f) => self.audio.push(seen(f.number, f.data)),
             Event::Reply { code, payload, .. } => self.replies.push((code.0, payload.to_vec())),
+            Event::Message { .. } => self.messages += 1,
             Event::NoReply { .. } => self.unanswered += 1,
             Event::TalkReady => self.talks += 1,
             Event::TalkClosed(end) => self.talk_ends.push(end),

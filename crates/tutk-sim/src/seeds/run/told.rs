@@ -99,6 +99,9 @@ impl Run<'_> {
                 }
             }
             Told::Reply(id, body) => return self.answered(id, Some(&body)),
+            Told::Message(code) => law(!self.missed.is_empty(), || {
+                format!("{code:?} was delivered, and nobody sent it, or not twice")
+            })?,
             Told::NoReply(id) => return self.answered(id, None),
             Told::TalkReady => {
                 let talk = self.sent.begin(true);

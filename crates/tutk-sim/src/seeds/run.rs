@@ -39,6 +39,9 @@ const GOODBYE: u64 = 15 * SECOND;
 const FAREWELL: usize = 5;
 /// The K-command that the viewer sends; nothing in the stack knows it.
 const ASK: Code = Code(11_000);
+/// The answer to K10010, with which a talk is switched on and off.
+const SWITCHED: Code = Code(10_011);
+/// Microseconds from one frame of a talk to the next.
 const TALK_EVERY: u64 = 40_000;
 
 /// A law that the harness breaks itself, to show that it would be noticed.

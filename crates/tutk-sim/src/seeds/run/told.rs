@@ -2,7 +2,7 @@
 
 use wyze_session::RequestId;
 
-use super::{RECOVERY, REDIAL, Run, SECOND, Sabotage, Stage};
+use super::{RECOVERY, REDIAL, Run, SECOND, SWITCHED, Sabotage, Stage};
 use crate::ends::Told;
 use crate::laws::{Lawful, Violation, law};
 use crate::seeds::scenario::World;
@@ -99,9 +99,13 @@ impl Run<'_> {
                 }
             }
             Told::Reply(id, body) => return self.answered(id, Some(&body)),
-            Told::Message(code) => law(!self.missed.is_empty(), || {
-                format!("{code:?} was delivered, and nobody sent it, or not twice")
-            })?,
+            Told::Message(code) => {
+                // Replies to what was given up: a request after its time, "on" of a talk that was stopped before.
+                let late = !self.missed.is_empty() || (self.s.talk && code == SWITCHED);
+                law(late, || {
+                    format!("{code:?} was delivered, and nobody sent it, or not twice")
+                })?;
+            }
             Told::NoReply(id) => return self.answered(id, None),
             Told::TalkReady => {
                 let talk = self.sent.begin(true);

@@ -337,3 +337,49 @@ impl Table<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_below_the_line_are_told() {
+        let good = Outcome {
+            video: [1000, 1000],
+            audio: [1000, 1000],
+            lost: 1000,
+            extra: 1299,
+        };
+        let row = |loss, resend| Row {
+            loss,
+            reorder: 200,
+            resend,
+        };
+        assert_eq!(verdict(row(20, true), &good), Ok(()));
+        let one_lost = Outcome {
+            video: [1000, 999],
+            ..good
+        };
+        assert!(verdict(row(20, true), &one_lost).is_err());
+        assert_eq!(verdict(row(50, true), &one_lost), Ok(()));
+        assert!(verdict(row(0, false), &one_lost).is_err());
+        assert_eq!(verdict(row(10, false), &one_lost), Ok(()));
+        let chatty = Outcome {
+            extra: 1300,
+            ..good
+        };
+        assert!(verdict(row(50, true), &chatty).is_err());
+    }
+
+    #[test]
+    fn two_seconds_of_a_bad_network_are_all_there_in_lossless_mode() {
+        let row = Row {
+            loss: 20,
+            reorder: 200,
+            resend: true,
+        };
+        let outcome = play(row, 2).unwrap();
+        assert_eq!((outcome.video, outcome.audio), ([40, 40], [100, 100]));
+        assert!(outcome.lost > 0 && outcome.extra > 0);
+    }
+}

@@ -52,6 +52,9 @@ pub struct DeviceConfig {
     pub framings: Framings,
     /// Payloads are encrypted by themselves (DTLS).
     pub secure: bool,
+    /// The protocol version in its packets. Below [`VERSION_SESSION25`](crate::wire::VERSION_SESSION25) clients take it
+    /// for one without DTLS.
+    pub version: u8,
     /// Whether to open sessions. With `false` searches are answered and requests for a session are not, as by a camera
     /// whose viewer slots are all taken.
     pub accept: bool,
@@ -65,6 +68,7 @@ impl DeviceConfig {
             auth_key,
             framings: Framings::BOTH,
             secure: true,
+            version: crate::wire::VERSION,
             accept: true,
         }
     }

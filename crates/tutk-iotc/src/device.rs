@@ -63,6 +63,7 @@ pub struct Device {
     credentials: Credentials,
     framings: Framings,
     secure: bool,
+    version: u8,
     accept: bool,
     state: State,
     #[cfg(feature = "cc51")]
@@ -81,6 +82,7 @@ impl Device {
             },
             framings: config.framings,
             secure: config.secure,
+            version: config.version,
             accept: config.accept,
             state: State::Listening,
             #[cfg(feature = "cc51")]
@@ -150,6 +152,14 @@ impl Device {
     pub fn set_secured(&mut self, secured: bool) {
         if let State::Bound(link) = &mut self.state {
             link.set_secured(secured);
+        }
+    }
+
+    /// Whether payloads wrapped from now on are encrypted by themselves (DTLS), so that only the first 64 bytes of a
+    /// TransCode packet are scrambled; at first as in [`DeviceConfig::secure`].
+    pub fn set_encrypted(&mut self, encrypted: bool) {
+        if let State::Bound(link) = &mut self.state {
+            link.set_encrypted(encrypted);
         }
     }
 
@@ -271,6 +281,7 @@ impl Device {
             #[cfg(feature = "cc51")]
             ticket: [0; 2],
             secure: self.secure,
+            version: self.version,
         };
         self.bind(start, now)
     }
@@ -377,6 +388,7 @@ impl Device {
             sid: body.sid,
             ticket: body.ticket,
             secure: self.secure,
+            version: self.version,
         };
         self.bind(start, now)
     }
@@ -390,12 +402,16 @@ impl Device {
     fn transmit_reply(&mut self, tx: &mut TxBuf<'_>) -> Result<bool, Error> {
         let uid = *self.credentials.uid.as_bytes();
         let to = if let Some((to, sid)) = self.replies.search {
-            put_transcode(tx, wire::SearchReply::new(uid, sid).as_bytes())?;
+            put_transcode(
+                tx,
+                self.version,
+                wire::SearchReply::new(uid, sid).as_bytes(),
+            )?;
             self.replies.search = None;
             to
         } else if let Some((to, sid)) = self.replies.session {
             let reply = wire::Session::new(Direction::ToClient, uid, sid);
-            put_transcode(tx, reply.as_bytes())?;
+            put_transcode(tx, self.version, reply.as_bytes())?;
             self.replies.session = None;
             to
         } else {

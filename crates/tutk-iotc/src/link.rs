@@ -8,6 +8,7 @@
 //!  Closing  wrap ──► data; close, three times ──► Ended
 //! ```
 
+use core::mem::offset_of;
 use core::net::SocketAddr;
 
 use tutk_core::{Instant, Timers, TxBuf};
@@ -21,6 +22,11 @@ use crate::{ALIVE_INTERVAL, Error, Event, Framing, IDLE_LIMIT, WrapError};
 
 /// Closes are not acknowledged; so many are sent, as the original software does.
 const CLOSES: u8 = 3;
+
+/// Where old firmware sends packets of its own.
+const NATIVE_CHANNEL: u8 = 5;
+/// Bytes that it sends there.
+const NATIVE_LEN: usize = 20;
 
 #[derive(Debug, Clone, Copy)]
 enum Timer {
@@ -48,6 +54,8 @@ pub(crate) struct Link {
     ticket: [u8; 2],
     /// Payloads are encrypted by themselves: mode byte 0x0b.
     secure: bool,
+    /// Our own protocol version.
+    version: u8,
     /// Only `authenticated` adopts a new address.
     secured: bool,
     phase: Phase,
@@ -58,6 +66,8 @@ pub(crate) struct Link {
     counter: u32,
     /// An alive to answer, with its token.
     answer: Option<[u8; 8]>,
+    /// What old firmware sent on [`NATIVE_CHANNEL`], as it wants it back.
+    native: Option<[u8; NATIVE_LEN]>,
     /// An alive of our own is due.
     alive_due: bool,
     /// Something was sent since the alive timer last fired.
@@ -78,6 +88,7 @@ pub(crate) struct Start {
     #[cfg(feature = "cc51")]
     pub(crate) ticket: [u8; 2],
     pub(crate) secure: bool,
+    pub(crate) version: u8,
 }
 
 impl Link {
@@ -93,12 +104,14 @@ impl Link {
             #[cfg(feature = "cc51")]
             ticket: start.ticket,
             secure: start.secure,
+            version: start.version,
             secured: false,
             phase: Phase::Open,
             sequence: 0,
             #[cfg(feature = "cc51")]
             counter: 0,
             answer: None,
+            native: None,
             alive_due: false,
             sent: false,
             heard: now,
@@ -130,6 +143,10 @@ impl Link {
 
     pub(crate) fn heard(&self) -> Instant {
         self.heard
+    }
+
+    pub(crate) fn set_encrypted(&mut self, encrypted: bool) {
+        self.secure = encrypted;
     }
 
     pub(crate) fn set_secured(&mut self, secured: bool) {
@@ -190,6 +207,7 @@ impl Link {
         self.phase = Phase::Ended;
         self.timers.stop_all();
         self.answer = None;
+        self.native = None;
         self.alive_due = false;
     }
 
@@ -223,6 +241,10 @@ impl Link {
                 }
                 // A secured session delivers it from anywhere: the upper layer says whether it is authentic.
                 self.admit(from, true, stats);
+                if header.header.channel == NATIVE_CHANNEL && self.way == Direction::ToDevice {
+                    self.on_native(payload);
+                    return None;
+                }
                 Some(Event::Data {
                     channel: header.header.channel,
                     payload,
@@ -250,6 +272,16 @@ impl Link {
             dropped(&mut stats.rx_bad_source, "alive from a stranger");
         } else if self.way == Direction::ToDevice {
             self.answer = Some(token);
+        }
+    }
+
+    /// Asks for an answer like an alive does; what else it means is not known (`docs/protocol.md` §2.4).
+    fn on_native(&mut self, payload: &[u8]) {
+        if let Ok(mut answer) = <[u8; NATIVE_LEN]>::try_from(payload)
+            && let [_, _, _, _, code @ 0x01, ..] = &mut answer
+        {
+            *code = 0x41;
+            self.native = Some(answer);
         }
     }
 
@@ -361,8 +393,14 @@ impl Link {
         } else if self.alive_due {
             self.write_alive(credentials, self.sid, tx)?;
             self.alive_due = false;
+        } else if let Some(answer) = self.native.take() {
+            tx.reserve(wire::DATA_HEADER_LEN, 0)?;
+            tx.append(&answer)?;
+            // It fits: it is shorter than any data.
+            let _ = self.wrap_transcode(NATIVE_CHANNEL, false, tx);
         } else if let Phase::Closing { left: left @ 1.. } = self.phase {
-            put_transcode(tx, wire::Control::close(self.way, self.sid).as_bytes())?;
+            let close = wire::Control::close(self.way, self.sid);
+            put_transcode(tx, self.version, close.as_bytes())?;
             self.phase = match left - 1 {
                 0 => Phase::Ended,
                 left => Phase::Closing { left },
@@ -385,7 +423,8 @@ impl Link {
     ) -> Result<(), Error> {
         match self.framing {
             Framing::TransCode => {
-                put_transcode(tx, wire::Control::alive(self.way, token).as_bytes())
+                let alive = wire::Control::alive(self.way, token);
+                put_transcode(tx, self.version, alive.as_bytes())
             }
             #[cfg(feature = "cc51")]
             Framing::Cc51 => {
@@ -411,7 +450,7 @@ impl Link {
             return Err(WrapError::NotOpen);
         }
         match self.framing {
-            Framing::TransCode => self.wrap_transcode(channel, tx)?,
+            Framing::TransCode => self.wrap_transcode(channel, self.secure, tx)?,
             Framing::Cc51 => self.wrap_cc51(credentials, channel, tx)?,
         }
         tx.set_destination(self.peer);
@@ -420,20 +459,19 @@ impl Link {
         Ok(())
     }
 
-    fn wrap_transcode(&mut self, channel: u8, tx: &mut TxBuf<'_>) -> Result<(), WrapError> {
-        let header = wire::DataHeader::new(
-            self.way,
-            self.secure,
-            self.sequence,
-            channel,
-            self.sid,
-            tx.len(),
-        )
-        .ok_or(WrapError::TooLong {
-            max: wire::MAX_DATA,
-        })?;
+    fn wrap_transcode(
+        &mut self,
+        channel: u8,
+        secure: bool,
+        tx: &mut TxBuf<'_>,
+    ) -> Result<(), WrapError> {
+        let header =
+            wire::DataHeader::new(self.way, secure, self.sequence, channel, self.sid, tx.len())
+                .ok_or(WrapError::TooLong {
+                    max: wire::MAX_DATA,
+                })?;
         tx.push_header(header.as_bytes())?;
-        tutk_transcode::encode(tx.payload_mut());
+        scramble(self.version, tx);
         self.sequence = self.sequence.wrapping_add(1);
         Ok(())
     }
@@ -461,11 +499,20 @@ impl Link {
     }
 }
 
-/// Writes a TransCode control packet.
-pub(crate) fn put_transcode(tx: &mut TxBuf<'_>, packet: &[u8]) -> Result<(), Error> {
+/// Writes a TransCode control packet of protocol version `version`.
+pub(crate) fn put_transcode(tx: &mut TxBuf<'_>, version: u8, packet: &[u8]) -> Result<(), Error> {
     tx.append(packet)?;
-    tutk_transcode::encode(tx.payload_mut());
+    scramble(version, tx);
     Ok(())
+}
+
+/// Puts our protocol version into the packet in `tx` and scrambles it.
+fn scramble(version: u8, tx: &mut TxBuf<'_>) {
+    let packet = tx.payload_mut();
+    if let Some(byte) = packet.get_mut(offset_of!(wire::Header, version)) {
+        *byte = version;
+    }
+    tutk_transcode::encode(packet);
 }
 
 /// Writes a CC51 control packet: `body` and its HMAC.

@@ -70,6 +70,8 @@ struct Opening {
 #[derive(Debug)]
 struct Knock {
     at: SocketAddr,
+    /// The protocol version of its answer.
+    version: u8,
     /// 0x0601 stage 2 is to be sent.
     confirm: bool,
     /// 0x0402 is to be sent.
@@ -101,6 +103,8 @@ pub struct Client {
     timers: Timers<3>,
     /// The session opened because time passed; to be told by `poll_event`.
     opened: bool,
+    /// The camera's protocol version, once it has answered over TransCode.
+    version: Option<u8>,
     stats: Stats,
 }
 
@@ -132,6 +136,7 @@ impl Client {
             state: State::Searching { next: 0 },
             timers,
             opened: false,
+            version: None,
             stats: Stats::default(),
         }
     }
@@ -171,6 +176,12 @@ impl Client {
         }
     }
 
+    /// The protocol version that the camera of an open TransCode session writes into its packets; `None` with CC51. Where
+    /// its answers differ, the higher one: nobody proves a version, and a lower one means less protection.
+    pub fn peer_version(&self) -> Option<u8> {
+        self.version.filter(|_| self.is_open())
+    }
+
     /// The framing of the session, once it is open.
     pub fn framing(&self) -> Option<Framing> {
         match &self.state {
@@ -192,6 +203,14 @@ impl Client {
     pub fn set_secured(&mut self, secured: bool) {
         if let State::Open(link) = &mut self.state {
             link.set_secured(secured);
+        }
+    }
+
+    /// Whether payloads wrapped from now on are encrypted by themselves (DTLS), so that only the first 64 bytes of a
+    /// TransCode packet are scrambled; at first as in [`ClientConfig::secure`].
+    pub fn set_encrypted(&mut self, encrypted: bool) {
+        if let State::Open(link) = &mut self.state {
+            link.set_encrypted(encrypted);
         }
     }
 
@@ -228,6 +247,7 @@ impl Client {
             #[cfg(feature = "cc51")]
             ticket: [0; 2],
             secure: self.secure,
+            version: wire::VERSION,
         };
         Link::new(start, now)
     }
@@ -266,6 +286,7 @@ impl Client {
         match opening.knock.as_ref().map(|knock| knock.at) {
             // A camera that also answered over CC51 gets the whole limit to confirm there.
             Some(peer) if (patience || limit) && !opening.claimed() => {
+                self.version = opening.knock.as_ref().map(|knock| knock.version);
                 let link = self.transcode_link(peer, now);
                 self.open(link);
                 self.opened = true;
@@ -315,14 +336,14 @@ impl Client {
         if let Some(knock) = &mut opening.knock {
             if knock.confirm {
                 let confirm = wire::Search::new(uid, self.sid, wire::STAGE_CONFIRM, [0; 8]);
-                put_transcode(tx, confirm.as_bytes())?;
+                put_transcode(tx, wire::VERSION, confirm.as_bytes())?;
                 tx.set_destination(knock.at);
                 knock.confirm = false;
                 return Ok(true);
             }
             if knock.ask {
                 let ask = wire::Session::new(Direction::ToDevice, uid, self.sid);
-                put_transcode(tx, ask.as_bytes())?;
+                put_transcode(tx, wire::VERSION, ask.as_bytes())?;
                 tx.set_destination(knock.at);
                 knock.ask = false;
                 return Ok(true);
@@ -362,7 +383,7 @@ fn probe(
         Framing::TransCode => {
             let uid = *credentials.uid.as_bytes();
             let search = wire::Search::new(uid, sid, wire::STAGE_SEARCH, *credentials.key.expose());
-            put_transcode(tx, search.as_bytes())?;
+            put_transcode(tx, wire::VERSION, search.as_bytes())?;
             Ok(true)
         }
         #[cfg(feature = "cc51")]
@@ -425,7 +446,9 @@ impl Layer for Client {
             return Ok(None);
         };
         Ok(match packet {
-            Packet::SearchReply { uid, sid } => self.on_search_reply(cx.now, from, uid, sid),
+            Packet::SearchReply { version, uid, sid } => {
+                self.on_search_reply(cx.now, from, version, uid, sid)
+            }
             Packet::SessionReply(reply) => self.on_session_reply(cx.now, from, reply),
             #[cfg(feature = "cc51")]
             Packet::Cc51(wire::cc51::Packet::Search { body, mac }) => {

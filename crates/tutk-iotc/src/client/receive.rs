@@ -32,6 +32,7 @@ impl Client {
         &mut self,
         now: Instant,
         from: SocketAddr,
+        version: u8,
         uid: &[u8; 20],
         sid: Option<&Sid>,
     ) -> Option<Event<'static>> {
@@ -55,6 +56,7 @@ impl Client {
             State::Opening(opening) if opening.knock.is_none() => {
                 opening.knock = Some(Knock {
                     at: from,
+                    version,
                     confirm: true,
                     ask: true,
                 });
@@ -95,6 +97,7 @@ impl Client {
             );
             return None;
         }
+        self.version = Some(knock.version.max(reply.header.version));
         let link = self.transcode_link(from, now);
         self.open(link);
         Some(Event::Open {
@@ -193,6 +196,7 @@ impl Client {
             sid: self.sid,
             ticket,
             secure: self.secure,
+            version: wire::VERSION,
         };
         self.open(Link::new(start, now));
         Some(Event::Open {

@@ -19,8 +19,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 pub const MAGIC: [u8; 2] = [0x04, 0x02];
 /// First two bytes of every CC51 packet.
 pub const CC51_MAGIC: [u8; 2] = [0x51, 0xcc];
-/// The protocol version written into byte 2. What a peer writes there is never looked at.
+/// The protocol version that apps write into byte 2.
 pub const VERSION: u8 = 0x1a;
+/// From this version on, a device may speak DTLS; below it speaks Session16 (§2.12).
+pub const VERSION_SESSION25: u8 = 0x19;
 /// SDK 4.2.1.1, as TransCode packets carry it.
 pub const SDK_VERSION: [u8; 4] = [0x01, 0x01, 0x02, 0x04];
 

@@ -8,8 +8,8 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 #[cfg(feature = "cc51")]
 use super::cc51;
 use super::{
-    CC51_MAGIC, Control, DATA_HEADER_LEN, DataHeader, Direction, HEADER_LEN, Header, MAGIC,
-    SearchHead, SearchReply, Session, code,
+    CC51_MAGIC, Control, DATA_HEADER_LEN, DataHeader, Direction, Header, MAGIC, SearchHead,
+    SearchReply, Session, code,
 };
 
 /// A received packet, unscrambled and checked for magic, length and known command; nothing in it is believed yet.
@@ -22,6 +22,8 @@ pub enum Packet<'p> {
     Search(&'p SearchHead),
     /// 0x0602.
     SearchReply {
+        /// The protocol version of who answers.
+        version: u8,
         /// Who answers.
         uid: &'p [u8; 20],
         /// The session id of the search; shorter answers carry none.
@@ -118,8 +120,9 @@ pub(super) fn prefix<T: FromBytes + KnownLayout + Immutable + Unaligned>(
 }
 
 fn search_reply(packet: &[u8]) -> Result<Packet<'_>, Malformed> {
-    let uid = packet.get(HEADER_LEN..).ok_or(Malformed::Truncated)?;
+    let (header, uid) = Header::ref_from_prefix(packet).map_err(|_| Malformed::Truncated)?;
     Ok(Packet::SearchReply {
+        version: header.version,
         uid: prefix(uid)?,
         sid: packet
             .get(offset_of!(SearchReply, sid)..)

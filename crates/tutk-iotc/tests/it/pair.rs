@@ -132,6 +132,53 @@ fn without_dtls_the_whole_packet_is_scrambled() {
 }
 
 #[test]
+fn encryption_is_a_matter_of_each_packet() {
+    let mut net = Net::with(2, Framings::TRANSCODE, &DeviceConfig::new(uid(), key()));
+    net.run(SECOND);
+    for encrypted in [false, true] {
+        net.device.set_encrypted(encrypted);
+        net.client.set_encrypted(encrypted);
+        for (side, other) in [(Side::Device, Side::Client), (Side::Client, Side::Device)] {
+            net.sent.clear();
+            net.payload(side, 0, &[0; 200]);
+            let packet = plain(&net.sent[0].1);
+            assert_eq!(
+                (packet[3], packet[15]),
+                if encrypted { (0x0b, 1) } else { (0x0a, 0) }
+            );
+            net.run(SECOND);
+            assert_eq!(
+                net.seen_by(other).last(),
+                Some(&Seen::Data(0, vec![0; 200]))
+            );
+        }
+    }
+}
+
+#[test]
+fn a_client_knows_the_version_of_its_device_where_dtls_may_be_missing() {
+    for (framings, version, known) in [
+        (Framings::TRANSCODE, 0x12, Some(0x12)),
+        (Framings::TRANSCODE, 0x19, Some(0x19)),
+        (Framings::CC51, 0x12, None),
+    ] {
+        let mut config = DeviceConfig::new(uid(), key());
+        config.version = version;
+        config.framings = framings;
+        let mut net = Net::with(2, Framings::BOTH, &config);
+        assert_eq!(net.client.peer_version(), None);
+        net.run(SECOND);
+        assert!(net.client.is_open());
+        assert_eq!(net.client.peer_version(), known);
+        net.payload(Side::Device, 0, &[1]);
+        let packet = &net.sent.last().unwrap().1;
+        if known.is_some() {
+            assert_eq!(plain(packet)[2], version, "every packet bears it");
+        }
+    }
+}
+
+#[test]
 fn silence_is_no_answer_after_exactly_the_limit() {
     let mut net = Net::new(3, Framings::BOTH, Framings::BOTH);
     net.loss = 100;

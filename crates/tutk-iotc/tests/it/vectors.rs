@@ -204,3 +204,23 @@ fn cc51_session_from_search_to_data() {
     assert_eq!(answers[20], text("cc51_keepalive_42"));
     assert_eq!(answers[20], fss["keepalive_42"].as_str().unwrap());
 }
+
+#[test]
+fn what_old_firmware_sends_on_channel_5_comes_back_as_it_wants_it() {
+    let case = real("ch5_exchange_xiaomi");
+    let (from, to) = (bytes(&case["rx_plain"]), bytes(&case["tx_plain"]));
+    let sid = hex::encode(&from[20..28]);
+    let (mut client, _) = open_transcode(&sid);
+    sent(&mut client);
+    // The capture's arrows and its commands contradict each other; a device sends 0x0408.
+    let mut packet = from.clone();
+    packet[8..12].copy_from_slice(&[0x08, 0x04, 0x12, 0]);
+    tutk_transcode::encode(&mut packet);
+    assert_eq!(hear(&mut client, CAMERA, &packet), None);
+    let answer = sent(&mut client);
+    assert_eq!(answer.len(), 1);
+    let answer = plain(&hex::decode(&answer[0]).unwrap());
+    assert_eq!(answer[8..12], [0x07, 0x04, 0x21, 0]);
+    assert_eq!((answer[3], answer[14]), (0x0a, 5));
+    assert_eq!(answer[16..], to[16..]);
+}

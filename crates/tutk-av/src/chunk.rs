@@ -72,6 +72,40 @@ pub struct ChunkStream {
     edge: Option<u32>,
     /// Number of the last frame delivered whole.
     last: Option<u32>,
+    /// FRAMEINFO so far, of a frame that is joined with it.
+    info: Part,
+}
+
+/// The first bytes of a FRAMEINFO: codec, flags and time. `Debug` tells how many.
+#[derive(Clone, Copy)]
+struct Part {
+    bytes: [u8; FrameInfo::TALK],
+    len: u8,
+}
+
+impl Part {
+    const EMPTY: Self = Self {
+        bytes: [0; FrameInfo::TALK],
+        len: 0,
+    };
+
+    fn extend(&mut self, more: &[u8]) {
+        let room = self.bytes.iter_mut().skip(self.len.into());
+        for (to, from) in room.zip(more) {
+            *to = *from;
+            self.len += 1;
+        }
+    }
+
+    fn parse(&self) -> Option<FrameInfo> {
+        FrameInfo::parse(self.bytes.get(..self.len.into())?).ok()
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.len.fmt(f)
+    }
 }
 
 /// A frame number this far behind, at the beginning of a frame, means that the sender counts anew.
@@ -86,6 +120,7 @@ impl ChunkStream {
             current: None,
             edge: None,
             last: None,
+            info: Part::EMPTY,
         }
     }
 
@@ -197,12 +232,17 @@ impl ChunkStream {
         let chained = self.last.is_some_and(|last| {
             last == packet.frame.wrapping_sub(1) || (last == packet.previous && last != 0)
         });
-        !self.gate || packet.key || chained
+        // What is joined with FRAMEINFO tells at its end only whether it is a key frame.
+        !self.gate || packet.key || chained || packet.joined.is_some()
     }
 
     fn deliver<'p>(&mut self, current: Current, packet: &MediaPacket<'p>) -> ChunkOutcome<'p> {
-        let end = current.offset.saturating_add(packet.payload.len() as u32);
-        let declared = packet.info.and_then(|info| info.declared_length());
+        let (bytes, info) = self.part(current, packet);
+        if packet.last && info.is_none() {
+            return self.give_up(current.number, DropReason::LengthMismatch);
+        }
+        let end = current.offset.saturating_add(bytes.len() as u32);
+        let declared = info.and_then(|info| info.declared_length());
         if declared.is_some_and(|declared| declared != end) {
             return self.give_up(current.number, DropReason::LengthMismatch);
         }
@@ -223,10 +263,29 @@ impl ChunkStream {
                 key: packet.key,
                 offset: current.offset,
                 last: packet.last,
-                bytes: packet.payload,
-                info: packet.info,
+                bytes,
+                info,
             }),
         }
+    }
+
+    /// What of a packet belongs to the frame, and FRAMEINFO once it is there.
+    fn part<'p>(
+        &mut self,
+        current: Current,
+        packet: &MediaPacket<'p>,
+    ) -> (&'p [u8], Option<FrameInfo>) {
+        let Some(joined) = packet.joined else {
+            return (packet.payload, packet.info);
+        };
+        if current.offset == 0 {
+            self.info = Part::EMPTY;
+        }
+        let left = joined.data.saturating_sub(current.offset);
+        let at = packet.payload.len().min(left as usize);
+        let (data, info) = packet.payload.split_at_checked(at).unwrap_or_default();
+        self.info.extend(info);
+        (data, packet.last.then(|| self.info.parse()).flatten())
     }
 
     fn give_up<'p>(&mut self, number: u32, reason: DropReason) -> ChunkOutcome<'p> {

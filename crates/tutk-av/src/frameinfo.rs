@@ -240,6 +240,16 @@ impl FrameInfo {
         zerocopy::transmute!(head)
     }
 
+    /// The first 32 bytes of the form that cameras send, without a MAC address.
+    pub(crate) fn to_bytes32(self) -> [u8; 32] {
+        let whole = self.to_bytes40([0; 12]);
+        let mut bytes = [0; 32];
+        for (to, from) in bytes.iter_mut().zip(whole) {
+            *to = from;
+        }
+        bytes
+    }
+
     /// The 40-byte form with the camera's MAC address in ASCII (zeros do) and a play token of 0.
     pub fn to_bytes40(&self, mac: [u8; 12]) -> [u8; 40] {
         let tail = InfoTail {

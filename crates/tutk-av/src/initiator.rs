@@ -6,6 +6,7 @@
 //!     ▲                                                                   │  1 s after login 1
 //!     └───────────────────────────────────────────────────────────────────┘
 //! 5 s after the very first login 1 without 0x2100: Err(LoginTimeout). The answer is taken in any state.
+//! Without DTLS the password is 888888 and the answer must bear one of the two serials; Session16 answers with 0x1400 too.
 //! Connected: an ACK at once, after every IOCTRL and every 100 ms; each statistics request is answered.
 //!            Lossless mode: also an ACK that lists what is missing, and a statistics request every 200 ms.
 //! ```
@@ -20,12 +21,18 @@ use crate::link::Link;
 use crate::login::{Half, write_login};
 use crate::message::{LoginReply, Message};
 use crate::repair::Repair;
-use crate::{Error, Event, Ioctl, IoctlTicket, LinkStats, ParityGroup, RepairConfig, RepairMemory};
+use crate::session16::{self, Message16};
+use crate::{
+    Error, Event, Generation, Ioctl, IoctlTicket, LinkStats, ParityGroup, RepairConfig,
+    RepairMemory,
+};
 
 const PAIR_GAP: Duration = Duration::from_millis(10);
 const PAIR_REPEAT: Duration = Duration::from_secs(1);
 const LOGIN_LIMIT: Duration = Duration::from_secs(5);
 
+/// The password of every camera without DTLS. The configured one never leaves in the clear.
+pub(crate) const PLAIN_PASSWORD: &[u8] = b"888888";
 /// Longest account name kept.
 const USER_MAX: usize = 16;
 /// Longest password kept.
@@ -36,7 +43,8 @@ const PASSWORD_MAX: usize = 64;
 pub struct LoginConfig<'a> {
     /// Account name, `admin` everywhere; at most 16 bytes are used.
     pub user: &'a [u8],
-    /// The ENR with DTLS, `888888` without; at most 64 bytes are used.
+    /// The ENR; at most 64 bytes are used. It is sent inside of DTLS only ([`Generation::Dtls`]): without, the password is
+    /// `888888`, whatever stands here.
     pub password: &'a [u8],
     /// Ask for lossless mode.
     pub resend: bool,
@@ -110,6 +118,42 @@ impl<'m> Initiator<'m> {
         }
     }
 
+    /// Begins to log in anew, in another generation. One that was logged in has nothing left to log in with.
+    pub fn set_generation(&mut self, generation: Generation) {
+        self.link.set_generation(generation);
+        self.state = State::LoginFirst;
+        self.timers.stop_all();
+    }
+
+    /// The generation spoken; at first [`Generation::Dtls`].
+    pub fn generation(&self) -> Generation {
+        self.link.generation()
+    }
+
+    /// Whether `message` answers a login of ours that went out without DTLS: it bears the serial.
+    pub fn is_answer(&self, message: &[u8]) -> bool {
+        let reply = if self.link.generation().is_oldest() {
+            match session16::parse(message) {
+                Ok(Message16::LoginReply(reply)) => reply,
+                _ => return false,
+            }
+        } else {
+            match Message::parse(message) {
+                Ok(Message::LoginReply(reply)) => reply,
+                _ => return false,
+            }
+        };
+        self.has_asked() && self.is_serial(reply.serial)
+    }
+
+    fn has_asked(&self) -> bool {
+        self.timers.get(Timer::Limit as usize).is_some()
+    }
+
+    fn is_serial(&self, serial: u32) -> bool {
+        serial.wrapping_sub(self.serial) <= 1
+    }
+
     /// Lends memory for the list of missing packets, so that lossless mode, once granted, asks for them. Without, it
     /// only changes the form of the packets.
     pub fn lend_repair(&mut self, memory: &'m mut RepairMemory, config: RepairConfig) {
@@ -163,11 +207,12 @@ impl<'m> Initiator<'m> {
         payload: &[u8],
         tx: &mut TxBuf<'_>,
     ) -> Result<(), Full> {
-        ticket.write(payload, tx)
+        self.link.write_ioctl(ticket, payload, tx)
     }
 
     fn handle_reply(&mut self, now: Instant, reply: LoginReply) -> Option<Event<'static>> {
-        if self.is_logged_in() {
+        let plain = self.link.generation().is_plain();
+        if self.is_logged_in() || (plain && !self.is_serial(reply.serial)) {
             count(&mut self.link.stats.rx_unexpected);
             return None;
         }
@@ -175,7 +220,7 @@ impl<'m> Initiator<'m> {
         self.credentials = None;
         self.timers.stop_all();
         self.link.start_acks(now);
-        let resend = self.resend && reply.enable;
+        let resend = self.resend && reply.enable && !plain;
         if resend {
             self.link.start_lossless(now);
         }
@@ -189,18 +234,26 @@ impl<'m> Initiator<'m> {
         let Some(credentials) = &self.credentials else {
             return Ok(false);
         };
+        let generation = self.link.generation();
+        let plain = generation.is_plain();
         let password = credentials.password.expose().as_slice();
-        let password = password
-            .get(..credentials.password_len.into())
-            .unwrap_or_default();
+        let password = if plain {
+            PLAIN_PASSWORD
+        } else {
+            password
+                .get(..credentials.password_len.into())
+                .unwrap_or_default()
+        };
+        let start = tx.len();
         write_login(
             half,
             self.serial,
             &credentials.user,
             password,
-            self.resend,
+            self.resend && !plain,
             tx,
         )?;
+        generation.stamp(start, tx);
         count(&mut self.link.stats.tx_login);
         Ok(true)
     }
@@ -219,6 +272,17 @@ impl Layer for Initiator<'_> {
     ) -> Result<Option<Event<'p>>, Error> {
         if input.is_empty() {
             return Ok(None);
+        }
+        if self.link.generation().is_oldest() {
+            return Ok(match self.link.parse16(input.take_all()) {
+                Some(Message16::LoginReply(reply)) => self.handle_reply(cx.now, reply),
+                Some(message) if self.is_logged_in() => self.link.handle16(message),
+                Some(_) => {
+                    count(&mut self.link.stats.rx_unexpected);
+                    None
+                }
+                None => None,
+            });
         }
         let bytes = self.link.recover(input.take_all());
         Ok(match self.link.parse(bytes) {

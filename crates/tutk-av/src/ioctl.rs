@@ -12,6 +12,7 @@ use zerocopy::little_endian::{U16, U32};
 
 use crate::message::{IoctlPart, split_io_type};
 use crate::redact::Len;
+use crate::session16;
 use crate::wire::{FRAGMENT, Inner, Outer, VERSION, WRAPPED, kind};
 
 /// The only IO type that Wyze uses: the payload is an HL message.
@@ -52,6 +53,8 @@ pub enum IoctlForm {
     Wrapped,
     /// 28 bytes in front of the IO type. What cameras send without lossless mode.
     Direct,
+    /// 24 bytes in front of the IO type, and all of it in one packet (`docs/protocol.md` §2.12).
+    Session16,
 }
 
 /// Sequence number and counter of one IOCTRL of ours.
@@ -95,6 +98,9 @@ impl IoctlTicket {
 
     /// Writes one packet.
     pub(crate) fn write(self, payload: &[u8], tx: &mut TxBuf<'_>) -> Result<(), Full> {
+        if cfg!(feature = "plain") && self.form == IoctlForm::Session16 {
+            return session16::write_ioctl(self.counter, payload, tx);
+        }
         let total = u16::try_from(Self::fragments(payload.len())).map_err(|_| Full)?;
         // The IO type takes the first four bytes of the first packet.
         let first = usize::from(self.index) * FRAGMENT;
@@ -109,7 +115,7 @@ impl IoctlTicket {
         let len = io_type.len() + part.len();
         let (outer_kind, outer_flags) = match self.form {
             IoctlForm::Wrapped => (WRAPPED, 0),
-            IoctlForm::Direct => (0, kind::IOCTL.to_le_bytes()[1]),
+            _ => (0, kind::IOCTL.to_le_bytes()[1]),
         };
         let outer = Outer {
             kind: outer_kind,
@@ -131,7 +137,7 @@ impl IoctlTicket {
         };
         let fec = match self.form {
             IoctlForm::Wrapped => &[0; 8][..],
-            IoctlForm::Direct => &[],
+            _ => &[],
         };
         let header = outer.as_bytes().len() + fec.len() + inner.as_bytes().len();
         if tx.room() < header + len {

@@ -12,6 +12,7 @@
 //! | [`ChunkStream`] | frames piece by piece for those who cannot hold one |
 //! | [`Packetizer`], [`TalkPacketizer`] | media packets out of frames |
 //! | [`RepairMemory`], [`RESEND_SLOT`], [`ParityGroup`] | memory for lossless mode: of the receiver, of the sender, of either |
+//! | [`Generation`] | what of this older cameras do otherwise, without DTLS |
 //! | [`FrameInfo`], [`Adts`], [`MediaClock`] | what a frame is, and when |
 //!
 //! # Contract
@@ -100,6 +101,7 @@ mod clock;
 mod error;
 mod event;
 mod frameinfo;
+mod generation;
 mod initiator;
 mod ioctl;
 mod link;
@@ -111,6 +113,7 @@ mod redact;
 mod repair;
 mod resend;
 mod responder;
+mod session16;
 mod talk;
 #[cfg(test)]
 mod testing;
@@ -126,10 +129,12 @@ pub use clock::MediaClock;
 pub use error::{Error, LinkStats};
 pub use event::Event;
 pub use frameinfo::{AudioFormat, Codec, FrameInfo};
+pub use generation::Generation;
 pub use initiator::{Initiator, LoginConfig};
 pub use ioctl::{IO_TYPE, Ioctl, IoctlForm, IoctlTicket};
 pub use message::{
-    Ack, FecPlace, IoctlPart, Login, LoginReply, MediaPacket, Message, Parity, StatsBlock, Stream,
+    Ack, FecPlace, IoctlPart, Joined, Login, LoginReply, MediaPacket, Message, Parity, StatsBlock,
+    Stream,
 };
 pub use packetizer::{OutFrame, Outgoing, Packetizer};
 pub use parity::ParityGroup;

@@ -2,6 +2,8 @@
 //!
 //! Source: `docs/protocol.md` §2.5, §2.6.
 
+mod session16;
+
 use core::time::Duration;
 
 use tutk_core::wire::Malformed;
@@ -15,8 +17,9 @@ use crate::message::{Ack, IoctlPart, MediaPacket, Message, StatsBlock};
 use crate::parity::ParityGroup;
 use crate::repair::{Repair, retry_ms};
 use crate::resend::Resend;
+use crate::session16::Answer;
 use crate::wire::{ExtBlock, FLAG_EXT, FecBlock, Inner, Outer, WRAPPED};
-use crate::{Event, Ioctl, IoctlTicket, LinkStats, Outgoing, Packetizer};
+use crate::{Event, Generation, Ioctl, IoctlTicket, LinkStats, Outgoing, Packetizer};
 
 /// Time between two ACKs of the side that watches.
 const ACK_INTERVAL: Duration = Duration::from_millis(100);
@@ -29,6 +32,11 @@ const NO_MEDIA: u16 = 0xffff;
 
 #[derive(Debug)]
 pub(crate) struct Link<'m> {
+    generation: Generation,
+    /// Session16: what is owed to the peer.
+    answer: Option<Answer>,
+    /// Session16: number of the furthest frame of video and of audio.
+    frames: [u32; 2],
     /// Next sequence number of our reliable messages: ACK and IOCTRL share it.
     next_seq: u16,
     /// Next IOCTRL counter.
@@ -64,6 +72,9 @@ pub(crate) struct Link<'m> {
 impl<'m> Link<'m> {
     pub(crate) fn new(ioctl_memory: &'m mut [u8]) -> Self {
         Self {
+            generation: Generation::Dtls,
+            answer: None,
+            frames: [0; 2],
             next_seq: 0,
             next_ioctl: 0,
             received: Received::default(),
@@ -113,9 +124,18 @@ impl<'m> Link<'m> {
             resend.clear();
         }
         let old = core::mem::replace(self, Self::new(&mut []));
+        self.generation = old.generation;
         self.assembly = old.assembly;
         self.resend = old.resend;
         self.parity = old.parity;
+    }
+
+    pub(crate) fn set_generation(&mut self, generation: Generation) {
+        self.generation = generation;
+    }
+
+    pub(crate) fn generation(&self) -> Generation {
+        self.generation
     }
 
     /// Begins lossless mode.
@@ -135,6 +155,9 @@ impl<'m> Link<'m> {
 
     /// Starts to acknowledge ten times a second, beginning now.
     pub(crate) fn start_acks(&mut self, now: Instant) {
+        if self.generation.is_oldest() {
+            return;
+        }
         self.ack_due = true;
         self.ack_at = Some(now + ACK_INTERVAL);
     }
@@ -223,12 +246,13 @@ impl<'m> Link<'m> {
                 if self.lossless {
                     self.track(now, &packet);
                 }
-                self.answer(packet.stats);
+                self.echo(packet.stats);
+                self.ack_due |= self.generation.is_plain() && packet.last;
                 return Some(Event::Media(packet));
             }
             // In the one capture counter = group × size + index, so that parity packets have none of their own.
             Message::Parity(_) => count(&mut self.stats.rx_parity),
-            Message::StatsRequest(block) => self.answer(Some(block)),
+            Message::StatsRequest(block) => self.echo(Some(block)),
             Message::Channel => {
                 count(&mut self.stats.rx_channel);
                 self.ack_due = true;
@@ -296,9 +320,15 @@ impl<'m> Link<'m> {
         out: &mut Outgoing<'_>,
         tx: &mut TxBuf<'_>,
     ) -> Result<bool, Full> {
+        if self.generation.is_oldest() {
+            return packetizer.next16(out, tx);
+        }
         packetizer.set_lossless(self.lossless);
         if !self.lossless {
-            return packetizer.next(out, tx);
+            let start = tx.len();
+            let written = packetizer.next(out, tx)?;
+            self.generation.stamp(start, tx);
+            return Ok(written);
         }
         if let Some(group) = self.parity.first_mut()
             && group.is_complete()
@@ -324,7 +354,7 @@ impl<'m> Link<'m> {
         Ok(true)
     }
 
-    fn answer(&mut self, request: Option<StatsBlock>) {
+    fn echo(&mut self, request: Option<StatsBlock>) {
         if let Some(request) = request {
             self.echo = Some(request.clock);
         }
@@ -332,7 +362,7 @@ impl<'m> Link<'m> {
 
     fn handle_ioctl<'p>(&mut self, part: IoctlPart<'p>) -> Option<Event<'p>> {
         count(&mut self.stats.rx_ioctl);
-        self.answer(part.stats);
+        self.echo(part.stats);
         self.ack_due = true;
         let repeat = self.received.contains(part.counter);
         count_all(&mut self.stats.rx_ioctl_repeated, u32::from(repeat));
@@ -368,7 +398,8 @@ impl<'m> Link<'m> {
     }
 
     pub(crate) fn ioctl_ticket(&mut self) -> IoctlTicket {
-        let ticket = IoctlTicket::new(self.seq(), self.next_ioctl);
+        let ticket =
+            IoctlTicket::new(self.seq(), self.next_ioctl).form(self.generation.ioctl_form());
         self.next_ioctl = self.next_ioctl.wrapping_add(1);
         ticket
     }
@@ -379,8 +410,38 @@ impl<'m> Link<'m> {
         seq
     }
 
-    /// Writes a pending statistics reply or ACK.
+    /// Writes one packet of an IOCTRL.
+    pub(crate) fn write_ioctl(
+        &self,
+        ticket: IoctlTicket,
+        payload: &[u8],
+        tx: &mut TxBuf<'_>,
+    ) -> Result<(), Full> {
+        let start = tx.len();
+        ticket.write(payload, tx)?;
+        self.generation.stamp(start, tx);
+        Ok(())
+    }
+
+    /// Writes what is to be sent beside the login.
     pub(crate) fn poll_transmit(&mut self, now: Instant, tx: &mut TxBuf<'_>) -> Result<bool, Full> {
+        if self.generation.is_oldest() {
+            let Some(answer) = self.answer else {
+                return Ok(false);
+            };
+            answer.write(tx)?;
+            self.answer = None;
+            count(&mut self.stats.tx_ack);
+            return Ok(true);
+        }
+        let start = tx.len();
+        let written = self.poll_streamed(now, tx)?;
+        self.generation.stamp(start, tx);
+        Ok(written)
+    }
+
+    /// Writes a pending statistics reply or ACK.
+    fn poll_streamed(&mut self, now: Instant, tx: &mut TxBuf<'_>) -> Result<bool, Full> {
         if let Some(clock) = self.echo {
             let echoes = self.echoes.wrapping_add(1);
             tx.append(stats_reply(clock, echoes).as_bytes())?;

@@ -4,7 +4,7 @@ use tutk_core::{Full, TxBuf};
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::wire::{CAPABILITIES, LoginBody, LoginReplyBody, VERSION, kind};
+use crate::wire::{CAPABILITIES, LOGIN_1_LEN, LoginBody, LoginReplyBody, VERSION, kind};
 
 /// Which packet of the pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub(crate) fn write_login(
         Half::Second => (kind::LOGIN_2, 0x224, 0, 1),
     };
     let len = match half {
-        Half::First => size_of::<LoginBody>(),
-        Half::Second => size_of::<LoginBody>() + 2,
+        Half::First => LOGIN_1_LEN,
+        Half::Second => LOGIN_1_LEN + 2,
     };
     let bytes = tx.grow(len)?;
     bytes.fill(0);
@@ -43,9 +43,8 @@ pub(crate) fn write_login(
     body.resend = U32::new(resend.into());
     body.words = U32::new(4);
     body.bitmap = CAPABILITIES;
-    body.one = U32::new(1);
-    // The second packet ends in the number 1.
-    if let Some(low) = tail.first_mut() {
+    // The numbers 0 and 1, and in the second packet another 1.
+    for low in tail.iter_mut().skip(4).step_by(4) {
         *low = 1;
     }
     Ok(())

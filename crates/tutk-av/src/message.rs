@@ -194,6 +194,16 @@ pub struct FecPlace {
     pub size: u8,
 }
 
+/// What the packets of a frame hold together, in Session16 (`docs/protocol.md` §2.12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Joined {
+    /// Bytes of the frame.
+    pub data: u32,
+    /// Bytes of FRAMEINFO behind it, 16 to 64.
+    pub info: u16,
+}
+
 /// One packet of a video or audio frame. Layout: `docs/protocol.md` §2.8.
 ///
 /// `Debug` tells how many bytes there are, and none of them.
@@ -215,14 +225,18 @@ pub struct MediaPacket<'p> {
     pub index: u16,
     /// Packets in the frame, at least 1.
     pub total: u16,
-    /// The last packet of the frame: exactly then there is an [`info`](Self::info).
+    /// The last packet of the frame: exactly then there is an [`info`](Self::info), unless it is
+    /// [`joined`](Self::joined).
     pub last: bool,
-    /// Bytes of the frame, at most 1024, FRAMEINFO not included.
+    /// Bytes of the frame, at most 1024; FRAMEINFO not included, unless it is [`joined`](Self::joined).
     pub payload: &'p [u8],
     /// What the sender says about the frame.
     pub info: Option<FrameInfo>,
     /// A statistics request that rides along.
     pub stats: Option<StatsBlock>,
+    /// Session16: frame and FRAMEINFO lie behind one another in the payloads, and `info` comes to light when all are put
+    /// together.
+    pub joined: Option<Joined>,
     /// Place in its FEC group, in lossless mode.
     pub fec: Option<FecPlace>,
     /// What FEC protects: the 20-byte inner header and all that follows.
@@ -296,7 +310,7 @@ impl<'p> Message<'p> {
     }
 }
 
-fn split<T>(bytes: &[u8]) -> Result<(&T, &[u8]), Malformed>
+pub(crate) fn split<T>(bytes: &[u8]) -> Result<(&T, &[u8]), Malformed>
 where
     T: FromBytes + zerocopy::KnownLayout + zerocopy::Immutable + zerocopy::Unaligned,
 {
@@ -406,6 +420,7 @@ fn parse_media<'p>(
         payload,
         info,
         stats: None,
+        joined: None,
         fec: None,
         protected: &[],
     })

@@ -7,6 +7,7 @@ use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U16, U32};
 
 use crate::parity::ParityGroup;
+use crate::session16;
 use crate::wire::{FLAG_LAST, FRAGMENT, FecBlock, Inner, Outer, VERSION, WRAPPED};
 use crate::{FrameInfo, Stream};
 
@@ -210,6 +211,27 @@ impl Packetizer {
             }
         }
         Ok(true)
+    }
+
+    /// Writes the next packet of a frame in the form of Session16. An audio frame is one packet, so one of more than
+    /// 1024 bytes is left out.
+    pub(crate) fn next16(
+        &mut self,
+        out: &mut Outgoing<'_>,
+        tx: &mut TxBuf<'_>,
+    ) -> Result<bool, Full> {
+        let number = out.info.number.wrapping_sub(1) as u16;
+        let info = out.info.to_bytes32();
+        let written = match out.stream {
+            Stream::Video => session16::write_chunk(number, out.index, out.data, &info, tx)?,
+            Stream::Audio if out.index == 0 && out.data.len() <= FRAGMENT => {
+                session16::write_whole(number, out.data, &info, tx)?;
+                true
+            }
+            Stream::Audio => false,
+        };
+        out.index = out.index.saturating_add(written.into());
+        Ok(written)
     }
 
     /// Writes the parity packet of a complete group. It has no counter of its own and bears the last one.

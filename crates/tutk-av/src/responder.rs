@@ -21,7 +21,11 @@ use crate::link::Link;
 use crate::login::write_reply;
 use crate::message::{Login, Message};
 use crate::resend::Resend;
-use crate::{Error, Event, Ioctl, IoctlTicket, LinkStats, Outgoing, Packetizer, ParityGroup};
+use crate::session16::{self, Message16, Trailer};
+use crate::{
+    Error, Event, Generation, Ioctl, IoctlTicket, LinkStats, Outgoing, Packetizer, ParityGroup,
+    TalkFrame, TalkPacketizer,
+};
 
 /// How long the second login packet may take before the first is answered.
 const GRACE: Duration = Duration::from_millis(50);
@@ -59,6 +63,8 @@ enum State {
 struct Answer {
     serial: u32,
     enable: bool,
+    /// Session16: the end of the login.
+    trailer: Trailer,
 }
 
 /// The side that is logged in to. See the [crate documentation](crate) for the contract.
@@ -113,6 +119,11 @@ impl<'m> Responder<'m> {
         self.link.reset();
     }
 
+    /// Says which generation is spoken, at first [`Generation::Dtls`]. Without DTLS there is no lossless mode.
+    pub fn set_generation(&mut self, generation: Generation) {
+        self.link.set_generation(generation);
+    }
+
     /// Lends memory for copies of the media packets sent last, [`RESEND_SLOT`](crate::RESEND_SLOT) bytes each, so that
     /// lossless mode can send them again: those of half a second or more. Without, it only changes the form of the
     /// packets.
@@ -150,6 +161,27 @@ impl<'m> Responder<'m> {
         self.link.write_media(packetizer, out, tx)
     }
 
+    /// Writes a frame of talk into `tx` like [`TalkPacketizer::write`], in the form of the generation.
+    ///
+    /// # Errors
+    /// [`Full`], with nothing written or counted: `tx` is too small, or the frame is longer than 1024 bytes (Session16:
+    /// 984).
+    pub fn write_talk(
+        &mut self,
+        packetizer: &mut TalkPacketizer,
+        frame: &TalkFrame<'_>,
+        tx: &mut TxBuf<'_>,
+    ) -> Result<(), Full> {
+        let generation = self.link.generation();
+        if generation.is_oldest() {
+            return packetizer.write16(frame, tx);
+        }
+        let start = tx.len();
+        packetizer.write(frame, tx)?;
+        generation.stamp(start, tx);
+        Ok(())
+    }
+
     /// Whether a valid login has come and been answered.
     pub fn is_logged_in(&self) -> bool {
         self.answered
@@ -180,7 +212,7 @@ impl<'m> Responder<'m> {
         payload: &[u8],
         tx: &mut TxBuf<'_>,
     ) -> Result<(), Full> {
-        ticket.write(payload, tx)
+        self.link.write_ioctl(ticket, payload, tx)
     }
 
     fn knows(&self, login: &Login<'_>) -> bool {
@@ -190,23 +222,30 @@ impl<'m> Responder<'m> {
         })
     }
 
-    fn handle_login(&mut self, now: Instant, login: &Login<'_>) -> Option<Event<'static>> {
+    fn handle_login(
+        &mut self,
+        now: Instant,
+        login: &Login<'_>,
+        trailer: Trailer,
+    ) -> Option<Event<'static>> {
         if !self.knows(login) {
             count(&mut self.link.stats.rx_login_refused);
             tutk_core::debug!("AV login with another password dropped");
             return None;
         }
+        let allow_resend = self.allow_resend && !self.link.generation().is_plain();
         self.answer = Some(Answer {
             serial: login.serial,
             // Cameras grant it to those who did not ask, too.
-            enable: self.allow_resend || !login.resend,
+            enable: allow_resend || !login.resend,
+            trailer,
         });
         self.answer_at = (!login.second).then(|| now + GRACE);
         if self.state == State::Connected {
             return None;
         }
         self.state = State::Connected;
-        self.resend = self.allow_resend && login.resend;
+        self.resend = allow_resend && login.resend;
         Some(Event::LoggedIn {
             resend: self.resend,
             two_way: self.two_way,
@@ -229,8 +268,21 @@ impl Layer for Responder<'_> {
             return Ok(None);
         }
         let bytes: &'p [u8] = input.take_all();
+        if self.link.generation().is_oldest() {
+            return Ok(match self.link.parse16(bytes) {
+                Some(Message16::Login(login, trailer)) => {
+                    self.handle_login(cx.now, &login, trailer)
+                }
+                Some(message) if self.state == State::Connected => self.link.handle16(message),
+                Some(_) => {
+                    count(&mut self.link.stats.rx_unexpected);
+                    None
+                }
+                None => None,
+            });
+        }
         Ok(match self.link.parse(bytes) {
-            Some(Message::Login(login)) => self.handle_login(cx.now, &login),
+            Some(Message::Login(login)) => self.handle_login(cx.now, &login, [0; 32]),
             Some(message) if self.state == State::Connected => self.link.handle(cx.now, message),
             Some(_) => {
                 count(&mut self.link.stats.rx_unexpected);
@@ -250,7 +302,15 @@ impl Layer for Responder<'_> {
 
     fn poll_transmit(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> Result<bool, Error> {
         if let (Some(answer), None) = (self.answer, self.answer_at) {
-            write_reply(answer.serial, answer.enable, self.two_way, tx)?;
+            let generation = self.link.generation();
+            if generation.is_oldest() {
+                session16::write_login_reply(answer.serial, &answer.trailer, tx)?;
+                self.link.negotiate();
+            } else {
+                let start = tx.len();
+                write_reply(answer.serial, answer.enable, self.two_way, tx)?;
+                generation.stamp(start, tx);
+            }
             self.answer = None;
             self.answered = true;
             count(&mut self.link.stats.tx_login);

@@ -6,6 +6,7 @@ use tutk_core::{Full, TxBuf};
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U16, U32};
 
+use crate::session16;
 use crate::wire::{FLAG_EXT, FLAG_LAST, FRAGMENT, Inner, VERSION};
 use crate::{AudioFormat, Codec, FrameInfo};
 
@@ -50,15 +51,7 @@ impl TalkPacketizer {
         }
         let (previous, number) = (self.last, self.last.wrapping_add(1));
         let first = previous == 0;
-        if first {
-            self.first_micros = frame.micros;
-        }
-        let info = FrameInfo {
-            unix_seconds: frame.micros.wrapping_sub(self.first_micros) / 1000,
-            micros: 0,
-            size: FrameInfo::TALK as u8,
-            ..FrameInfo::audio(frame.codec, frame.format, 0)
-        };
+        let info = self.info(frame);
         tx.append(&[3, FLAG_LAST | FLAG_EXT])?;
         tx.append(&VERSION.to_le_bytes())?;
         tx.append(&number.to_le_bytes())?;
@@ -80,6 +73,30 @@ impl TalkPacketizer {
         tx.append(&info.to_bytes16())?;
         self.last = number;
         Ok(())
+    }
+
+    /// Writes one frame in the form of Session16.
+    pub(crate) fn write16(
+        &mut self,
+        frame: &TalkFrame<'_>,
+        tx: &mut TxBuf<'_>,
+    ) -> Result<(), Full> {
+        let info = self.info(frame).to_bytes32();
+        session16::write_talk(self.last as u16, frame.data, &info, tx)?;
+        self.last = self.last.wrapping_add(1);
+        Ok(())
+    }
+
+    fn info(&mut self, frame: &TalkFrame<'_>) -> FrameInfo {
+        if self.last == 0 {
+            self.first_micros = frame.micros;
+        }
+        FrameInfo {
+            unix_seconds: frame.micros.wrapping_sub(self.first_micros) / 1000,
+            micros: 0,
+            size: FrameInfo::TALK as u8,
+            ..FrameInfo::audio(frame.codec, frame.format, 0)
+        }
     }
 }
 

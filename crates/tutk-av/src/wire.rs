@@ -76,8 +76,8 @@ layout! {
 }
 
 layout! {
-    /// AV login 1; login 2 has two bytes more (§2.7).
-    LoginBody[570] {
+    /// What every AV login begins with (§2.7). Login 1 has eight bytes more, login 2 ten; the oldest cameras send no more.
+    LoginBody[562] {
         kind @ 0: U16,
         version @ 2: U16,
         zero @ 4: [u8; 12],
@@ -89,8 +89,25 @@ layout! {
         resend @ 538: U32,
         words @ 542: U32,
         bitmap @ 546: [U32; 4],
-        auth @ 562: U32,
-        one @ 566: U32,
+    }
+}
+
+/// Bytes of AV login 1: behind [`LoginBody`], the numbers 0 and 1.
+pub(crate) const LOGIN_1_LEN: usize = size_of::<LoginBody>() + 8;
+
+layout! {
+    /// In front of every message of Session16 but the login (§2.12).
+    Head16[24] {
+        kind @ 0: U16,
+        version @ 2: U16,
+        seq @ 4: U16,
+        zero @ 6: U16,
+        total @ 8: U32,
+        chunk @ 12: U16,
+        info_len @ 14: U16,
+        size @ 16: U16,
+        zero_2 @ 18: U16,
+        serial @ 20: U32,
     }
 }
 

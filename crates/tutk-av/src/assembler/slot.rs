@@ -41,6 +41,8 @@ pub(super) struct Slot {
     pub(super) total: u16,
     pub(super) have: u16,
     last_len: u16,
+    /// Bytes of FRAMEINFO at the end of the last fragments (Session16).
+    joined: u16,
     pub(super) key: bool,
     /// A fragment other than the last is shorter than 1024 bytes.
     short: bool,
@@ -65,6 +67,7 @@ impl Slot {
             total: packet.total,
             have: 0,
             last_len: 0,
+            joined: packet.joined.map_or(0, |joined| joined.info),
             key: packet.key,
             short: false,
             restarted,
@@ -130,6 +133,7 @@ impl Slot {
         if packet.total != self.total
             || packet.index >= self.total
             || packet.key != self.key
+            || packet.joined.map_or(0, |joined| joined.info) != self.joined
             || len > FRAGMENT
         {
             return Stored::Conflict;
@@ -146,12 +150,11 @@ impl Slot {
             room.copy_from_slice(packet.payload);
         }
         self.have += 1;
-        match packet.info {
-            Some(info) => {
-                self.info = info;
-                self.last_len = len as u16;
-            }
-            None => self.short |= len != FRAGMENT,
+        if packet.last {
+            self.info = packet.info.unwrap_or(FrameInfo::UNKNOWN);
+            self.last_len = len as u16;
+        } else {
+            self.short |= len != FRAGMENT;
         }
         if self.have == self.total {
             Stored::Last
@@ -162,11 +165,15 @@ impl Slot {
 
     /// Closes gaps behind short fragments and compares the length with the one declared.
     pub(super) fn complete(&mut self, now: Instant, memory: &mut [u8]) {
-        let len = if self.short {
+        let mut len = if self.short {
             self.close_gaps(memory)
         } else {
             self.data_len() - FRAGMENT + usize::from(self.last_len)
         };
+        if self.joined != 0 && !self.part_info(&mut len, memory) {
+            self.lose(now, DropReason::LengthMismatch);
+            return;
+        }
         self.key |= self.info.is_key();
         let declared = self.info.declared_length();
         if declared.is_some_and(|declared| usize::try_from(declared) != Ok(len)) {
@@ -174,6 +181,20 @@ impl Slot {
         } else {
             self.state = State::Complete { at: now, len };
         }
+    }
+
+    /// Parts FRAMEINFO from a frame of `len` bytes that ends in it.
+    fn part_info(&mut self, len: &mut usize, memory: &[u8]) -> bool {
+        let whole = memory.get(self.start..self.start + *len);
+        let found = whole
+            .and_then(|whole| whole.split_at_checked(len.checked_sub(self.joined.into())?))
+            .and_then(|(data, info)| Some((data.len(), FrameInfo::parse(info).ok()?)));
+        let Some((data_len, info)) = found else {
+            return false;
+        };
+        *len = data_len;
+        self.info = info;
+        true
     }
 
     fn close_gaps(&self, memory: &mut [u8]) -> usize {

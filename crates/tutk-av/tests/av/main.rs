@@ -5,5 +5,6 @@ mod common;
 mod lossless;
 mod lossy;
 mod pair;
+mod plain;
 mod reassembly;
 mod vectors;

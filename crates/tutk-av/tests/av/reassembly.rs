@@ -504,6 +504,7 @@ proptest! {
                 payload: &payload[..len],
                 info: ends.then(|| FrameInfo { size: 16, ..FrameInfo::video(Codec::H264, 1, 0) }),
                 stats: None,
+                joined: None,
                 fec: None,
                 protected: &[],
             };

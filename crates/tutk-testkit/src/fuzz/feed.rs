@@ -13,7 +13,7 @@ use tutk_iotc::{AuthKey, ClientConfig as IotcClientConfig, Device, DeviceConfig,
 const MAX_ANSWERS: usize = 64;
 
 /// The datagrams in `data`: each begins with its length in two big-endian bytes, the last may be cut short.
-fn datagrams(data: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+pub(super) fn datagrams(data: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let mut r = Reader::new(data);
     std::iter::from_fn(move || {
         let len = usize::from(r.u16_be().ok()?).min(r.rest().len());
@@ -22,7 +22,7 @@ fn datagrams(data: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 }
 
 /// Gives a layer every datagram in `data`, 50 ms apart, with timers and answers in between, until it dies.
-fn feed<L: Layer>(mut layer: L, data: &[u8]) {
+pub(super) fn feed<L: Layer>(mut layer: L, data: &[u8]) {
     let mut rng = crate::rng(1);
     let mut now = Instant::ZERO;
     let from: SocketAddr = "192.0.2.7:32761".parse().expect("an address");

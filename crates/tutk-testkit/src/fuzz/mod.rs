@@ -5,11 +5,13 @@
 
 mod dtls;
 mod feed;
+mod session16;
 
 use tutk_core::wire::{Malformed, Reader, Writer};
 
 pub use dtls::dtls_pair;
 pub use feed::{assembler, av_message, dtls_client, dtls_server, iotc_client, iotc_device};
+pub use session16::av_session16;
 
 /// A target: the name of its binary and corpus folder, and its body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -18,6 +20,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("assembler", assembler),
     ("av_message", av_message),
+    ("av_session16", av_session16),
     ("dtls_client", dtls_client),
     ("dtls_pair", dtls_pair),
     ("dtls_server", dtls_server),

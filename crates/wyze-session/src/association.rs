@@ -1,15 +1,26 @@
-//! One DTLS association and the AV messages inside, on one channel of an IOTC session.
+//! One DTLS association and the AV messages inside, on one channel of an IOTC session; or the AV messages alone.
 //!
 //! ```text
 //!   receive:  records ─► dtls.handle_datagram ─► plaintext ─► av.handle_datagram
 //!   transmit: av.poll_transmit / write_ioctl / media ─► seal: dtls.seal ─► iotc.wrap(channel)     (one buffer, in place)
+//!
+//!   Guard::Either ─ a DTLS record came ─► Guard::Dtls, for good
+//!      │  DTLS flights; after 1.5 s without a record, or at the first plain message, AV logins between them
+//!      └─ a login was answered, our serial in it ─► Guard::Plain, for good
 //! ```
 
+use core::time::Duration;
+
+use tutk_av::Generation;
 use tutk_core::{Cx, Datagram, Instant, Layer, TxBuf};
 use tutk_dtls::{CipherSuite, SealError};
 
 use crate::event::Cause;
 use crate::stack::IotcRole;
+
+/// How long a camera may take to answer the first DTLS flight before a login without DTLS is tried, too: so long that a
+/// camera that speaks DTLS has got two of them.
+const PLAIN_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Either role of the DTLS layer.
 pub(crate) trait DtlsRole:
@@ -25,6 +36,10 @@ pub(crate) trait DtlsRole:
 pub(crate) trait AvRole:
     for<'p> Layer<Event<'p> = tutk_av::Event<'p>, Error = tutk_av::Error>
 {
+    /// Begins anew in a generation.
+    fn set_generation(&mut self, generation: Generation);
+    /// Whether a message answers a login that went out without DTLS.
+    fn is_answer(&self, message: &[u8]) -> bool;
 }
 
 macro_rules! dtls_role {
@@ -50,12 +65,57 @@ macro_rules! dtls_role {
 dtls_role!(tutk_dtls::Client<'_>);
 #[cfg(any(feature = "camera", feature = "talk"))]
 dtls_role!(tutk_dtls::Server<'_>);
-impl AvRole for tutk_av::Initiator<'_> {}
-impl AvRole for tutk_av::Responder<'_> {}
+impl AvRole for tutk_av::Initiator<'_> {
+    fn set_generation(&mut self, generation: Generation) {
+        Self::set_generation(self, generation);
+    }
+    fn is_answer(&self, message: &[u8]) -> bool {
+        Self::is_answer(self, message)
+    }
+}
 
-/// What a record held. Only the holder of the key can have sent it.
+impl AvRole for tutk_av::Responder<'_> {
+    fn set_generation(&mut self, generation: Generation) {
+        Self::set_generation(self, generation);
+    }
+    fn is_answer(&self, _: &[u8]) -> bool {
+        false
+    }
+}
+
+/// What protects the messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    Dtls,
+    /// What answers decides. From when on a login without DTLS may be tried.
+    Either {
+        plain_from: Instant,
+    },
+    /// Nothing. `open`: both sides know, so that messages other than the login flow.
+    Plain {
+        generation: Generation,
+        open: bool,
+    },
+}
+
+/// What an association begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begin {
+    Dtls,
+    /// DTLS, and Session25 when nothing answers that.
+    Either,
+    /// A generation without DTLS. `known`: both sides know already, so that nobody has to ask.
+    Plain {
+        generation: Generation,
+        known: bool,
+    },
+}
+
+/// What a record held. Inside of DTLS only the holder of the key can have sent it.
 pub(crate) enum Arrived<'p> {
     Secured(CipherSuite),
+    /// The peer has answered a login without DTLS; the answer itself is read next.
+    Plain(Generation),
     /// An AV message, and what it told.
     Message(Option<tutk_av::Event<'p>>),
     /// close_notify.
@@ -66,17 +126,111 @@ pub(crate) enum Arrived<'p> {
 #[derive(Debug)]
 pub(crate) struct Association<D, A> {
     channel: u8,
+    guard: Guard,
     pub(crate) dtls: D,
     pub(crate) av: A,
 }
 
 impl<D: DtlsRole, A: AvRole> Association<D, A> {
     pub(crate) const fn new(channel: u8, dtls: D, av: A) -> Self {
-        Self { channel, dtls, av }
+        Self {
+            channel,
+            guard: Guard::Dtls,
+            dtls,
+            av,
+        }
     }
 
-    /// Reads records of `input` up to the next that tells something; `None` when it is used up.
+    /// Begins anew. Time limits count from now.
+    pub(crate) fn begin(&mut self, cx: &mut Cx<'_>, begin: Begin) {
+        let (guard, generation) = match begin {
+            Begin::Plain { generation, known } if generation.is_plain() => {
+                let open = known;
+                (Guard::Plain { generation, open }, generation)
+            }
+            Begin::Either if cfg!(feature = "plain") => {
+                let plain_from = cx.now + PLAIN_PATIENCE;
+                (Guard::Either { plain_from }, Generation::Session25)
+            }
+            _ => (Guard::Dtls, Generation::Dtls),
+        };
+        self.guard = guard;
+        self.dtls.reset(cx);
+        self.av.set_generation(generation);
+    }
+
+    /// The generation in which messages flow without DTLS. Without the feature `plain` the compiler knows that there is
+    /// none.
+    pub(crate) fn plain(&self) -> Option<Generation> {
+        match self.guard {
+            Guard::Plain { generation, .. } if cfg!(feature = "plain") => Some(generation),
+            _ => None,
+        }
+    }
+
+    /// Whether the AV layer may speak now; `secured` says that DTLS is up.
+    fn is_speaking(&self, now: Instant, secured: bool) -> bool {
+        match self.guard {
+            Guard::Dtls => secured,
+            Guard::Either { plain_from } => plain_from <= now,
+            Guard::Plain { .. } => true,
+        }
+    }
+
+    /// Says goodbye, if that can be said.
+    pub(crate) fn close(&mut self) {
+        if self.plain().is_none() {
+            self.dtls.close();
+        }
+    }
+
+    /// Reads records or messages of `input` up to the next that tells something; `None` when it is used up.
     pub(crate) fn receive<'p>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        input: &mut Datagram<'p>,
+    ) -> Result<Option<Arrived<'p>>, Cause> {
+        if !cfg!(feature = "plain") {
+            return self.receive_record(cx, input);
+        }
+        match self.guard {
+            Guard::Dtls => self.receive_record(cx, input),
+            Guard::Either { .. } if is_record(input.peek()) => {
+                // From here on nothing makes us speak without DTLS.
+                self.guard = Guard::Dtls;
+                self.av.set_generation(Generation::Dtls);
+                self.receive_record(cx, input)
+            }
+            Guard::Either { .. } => {
+                if self.av.is_answer(input.peek()) {
+                    return Ok(Some(self.open_plain(Generation::Session25)));
+                }
+                if is_message(input.peek()) {
+                    self.guard = Guard::Either { plain_from: cx.now };
+                }
+                input.take_all();
+                Ok(None)
+            }
+            Guard::Plain {
+                generation,
+                open: false,
+            } if self.av.is_answer(input.peek()) => Ok(Some(self.open_plain(generation))),
+            Guard::Plain { .. } => {
+                let event = self.av.handle_datagram(cx, input).map_err(av_cause)?;
+                Ok(event.map(|event| Arrived::Message(Some(event))))
+            }
+        }
+    }
+
+    fn open_plain(&mut self, generation: Generation) -> Arrived<'static> {
+        self.guard = Guard::Plain {
+            generation,
+            open: true,
+        };
+        Arrived::Plain(generation)
+    }
+
+    fn receive_record<'p>(
         &mut self,
         cx: &mut Cx<'_>,
         input: &mut Datagram<'p>,
@@ -97,16 +251,30 @@ impl<D: DtlsRole, A: AvRole> Association<D, A> {
 
     /// Does what is due; AV messages flow only once `secured`.
     pub(crate) fn handle_timeout(&mut self, cx: &mut Cx<'_>, secured: bool) -> Result<(), Cause> {
-        self.dtls.handle_timeout(cx).map_err(dtls_cause)?;
-        if secured {
-            self.av.handle_timeout(cx).map_err(av_cause)?;
+        if self.plain().is_none() {
+            self.dtls.handle_timeout(cx).map_err(dtls_cause)?;
         }
-        Ok(())
+        if !self.is_speaking(cx.now, secured) {
+            return Ok(());
+        }
+        match self.av.handle_timeout(cx) {
+            // The DTLS handshake has a limit of its own, and that one names the cause.
+            Err(tutk_av::Error::LoginTimeout) if matches!(self.guard, Guard::Either { .. }) => {
+                self.av.set_generation(Generation::Session25);
+                Ok(())
+            }
+            result => result.map_err(av_cause),
+        }
     }
 
     pub(crate) fn poll_timeout(&self, secured: bool) -> Option<Instant> {
-        let av = self.av.poll_timeout().filter(|_| secured);
-        self.dtls.poll_timeout().into_iter().chain(av).min()
+        let (dtls, av) = (self.dtls.poll_timeout(), self.av.poll_timeout());
+        match self.guard {
+            _ if self.plain().is_some() => av,
+            // Once the first login is out, the AV layer's own timers count.
+            Guard::Either { plain_from } => dtls.into_iter().chain(av.or(Some(plain_from))).min(),
+            _ => dtls.into_iter().chain(av.filter(|_| secured)).min(),
+        }
     }
 
     /// Writes what a layer itself wants to send. When it answers `false` and `secured` is set, `tx` is empty with the room
@@ -121,12 +289,16 @@ impl<D: DtlsRole, A: AvRole> Association<D, A> {
         if self.transmit_dtls(cx, iotc, tx)? {
             return Ok(true);
         }
-        if !secured {
+        if !self.is_speaking(cx.now, secured) {
             return Ok(false);
         }
         self.reserve::<I>(tx)?;
         if self.av.poll_transmit(cx, tx).map_err(av_cause)? {
-            self.seal(cx, iotc, tx)?;
+            if secured {
+                self.seal(cx, iotc, tx)?;
+            } else {
+                self.wrap(iotc, tx, false)?;
+            }
             return Ok(true);
         }
         Ok(false)
@@ -140,9 +312,12 @@ impl<D: DtlsRole, A: AvRole> Association<D, A> {
         tx: &mut TxBuf<'_>,
     ) -> Result<bool, Cause> {
         tx.clear();
+        if self.plain().is_some() {
+            return Ok(false);
+        }
         tx.reserve(I::HEADROOM, I::TAILROOM).map_err(too_small)?;
         if self.dtls.poll_transmit(cx, tx).map_err(dtls_cause)? {
-            self.wrap(iotc, tx)?;
+            self.wrap(iotc, tx, true)?;
             return Ok(true);
         }
         Ok(false)
@@ -155,24 +330,44 @@ impl<D: DtlsRole, A: AvRole> Association<D, A> {
             .map_err(too_small)
     }
 
-    /// Encrypts the AV message in `tx` and wraps it for this channel.
+    /// Encrypts the AV message in `tx`, where there is DTLS, and wraps it for this channel.
     pub(crate) fn seal<I: IotcRole>(
         &mut self,
         cx: &mut Cx<'_>,
         iotc: &mut I,
         tx: &mut TxBuf<'_>,
     ) -> Result<(), Cause> {
-        self.dtls.seal(cx, tx).map_err(|e| match e {
-            SealError::Exhausted => Cause::Exhausted,
-            _ => Cause::BufferTooSmall,
-        })?;
-        self.wrap(iotc, tx)
+        let encrypted = self.plain().is_none();
+        if encrypted {
+            self.dtls.seal(cx, tx).map_err(|e| match e {
+                SealError::Exhausted => Cause::Exhausted,
+                _ => Cause::BufferTooSmall,
+            })?;
+        }
+        self.wrap(iotc, tx, encrypted)
     }
 
-    fn wrap<I: IotcRole>(&self, iotc: &mut I, tx: &mut TxBuf<'_>) -> Result<(), Cause> {
+    fn wrap<I: IotcRole>(
+        &self,
+        iotc: &mut I,
+        tx: &mut TxBuf<'_>,
+        encrypted: bool,
+    ) -> Result<(), Cause> {
+        iotc.set_encrypted(encrypted);
         iotc.wrap(self.channel, tx)
             .map_err(|_| Cause::BufferTooSmall)
     }
+}
+
+/// Whether a payload begins like a DTLS record: type, version (RFC 6347 §4.1). No AV message does.
+fn is_record(payload: &[u8]) -> bool {
+    matches!(payload, [20..=23, 0xfe, 0xfd | 0xff, ..])
+}
+
+/// Whether a payload is a message of the AV layer, which only a camera without DTLS sends.
+fn is_message(payload: &[u8]) -> bool {
+    use tutk_av::Message;
+    Message::parse(payload).is_ok_and(|message| !matches!(message, Message::Unknown(_)))
 }
 
 fn too_small(_: tutk_core::Full) -> Cause {

@@ -18,11 +18,11 @@ use core::time::Duration;
 
 pub use api::{CameraConfig, CameraEvent, MediaError};
 
-use tutk_av::{OutFrame, Outgoing, Packetizer, Responder, ResponderConfig, Stream};
+use tutk_av::{Generation, OutFrame, Outgoing, Packetizer, Responder, ResponderConfig, Stream};
 use tutk_core::wire::Writer;
 use tutk_core::{Cx, Datagram, Instant, TxBuf};
 use tutk_dtls::{Psk, ServerConfig as DtlsConfig};
-use tutk_iotc::{AuthKey, DeviceConfig, Framing};
+use tutk_iotc::{AuthKey, DeviceConfig, Framing, Framings, wire};
 use wyze_kauth::command::{ControlChannel, Media, Request};
 use wyze_kauth::settings::CameraState;
 use wyze_kauth::{Challenger, ChallengerConfig, ChallengerEvent, Code, Message, hl};
@@ -30,10 +30,15 @@ use wyze_kauth::{Challenger, ChallengerConfig, ChallengerEvent, Code, Message, h
 use reply::Reply;
 
 use crate::event::Cause;
-use crate::stack::{Stack, Stage, Unit};
+use crate::stack::{Plain, Stack, Stage, Unit};
 #[cfg(feature = "talk")]
 use crate::talk::CameraTalk;
 use crate::{Stats, Storage, Transmit};
+
+/// The protocol version of a Session16 camera that was seen.
+const VERSION_SESSION16: u8 = 0x12;
+/// What viewers of a camera without DTLS log in with.
+const PLAIN_PASSWORD: &[u8] = b"888888";
 /// A viewer that has not answered the challenge after this long frees its place: a search costs a neighbour nothing.
 const ADMISSION_LIMIT: Duration = Duration::from_secs(20);
 
@@ -66,8 +71,18 @@ pub struct Camera<'m> {
 impl<'m> Camera<'m> {
     /// A camera that waits for a viewer.
     pub fn new(config: &CameraConfig<'_>, storage: Storage<'m>, cx: &mut Cx<'_>) -> Self {
+        let generation = config.generation;
         let device = DeviceConfig {
-            framings: config.framings,
+            framings: if generation.is_plain() {
+                Framings::TRANSCODE
+            } else {
+                config.framings
+            },
+            version: match generation {
+                Generation::Dtls => wire::VERSION,
+                Generation::Session25 => wire::VERSION_SESSION25,
+                Generation::Session16 => VERSION_SESSION16,
+            },
             accept: config.accept,
             ..DeviceConfig::new(
                 config.uid,
@@ -82,7 +97,7 @@ impl<'m> Camera<'m> {
         let responder = ResponderConfig {
             two_way: config.two_way,
             resend: config.resend,
-            ..ResponderConfig::default()
+            password: generation.is_plain().then_some(PLAIN_PASSWORD),
         };
         let mut av = Responder::new(&responder, storage.control, cx);
         av.lend_resend(storage.resend);
@@ -96,6 +111,7 @@ impl<'m> Camera<'m> {
                 tutk_iotc::Device::new(&device, cx),
                 tutk_dtls::Server::new(&dtls, storage.handshake, cx),
                 av,
+                Plain::Spoken(generation),
             ),
             #[cfg(feature = "talk")]
             talk: CameraTalk::new(
@@ -357,7 +373,7 @@ impl<'m> Camera<'m> {
         unit: Unit<'p>,
     ) -> Option<CameraEvent<'p>> {
         match unit {
-            Unit::Found { .. } => None,
+            Unit::Found { .. } | Unit::Plain(_) => None,
             Unit::Open => {
                 self.deadline = Some(cx.now + ADMISSION_LIMIT);
                 Some(CameraEvent::Opened { from })
@@ -410,8 +426,9 @@ impl<'m> Camera<'m> {
                     #[cfg(feature = "talk")]
                     Media::ReturnAudio => {
                         // A repetition was obeyed when it first came; the talk may have ended since.
+                        let plain = self.stack.plain();
                         if let Some(talk) = self.talk.as_mut().filter(|_| !repeat) {
-                            talk.switch(cx, on);
+                            talk.switch(cx, on, plain);
                         }
                         return None;
                     }

@@ -7,7 +7,7 @@
 //!                  close_notify, 3 × 0x0417 ─► Event::Closed(cause)
 //! ```
 
-use tutk_av::{AssemblerConfig, Initiator, LoginConfig, RepairConfig, Stream};
+use tutk_av::{AssemblerConfig, Generation, Initiator, LoginConfig, RepairConfig, Stream};
 use tutk_core::wire::Writer;
 use tutk_core::{Cx, Datagram, Instant, TxBuf};
 use tutk_dtls::{ClientConfig as DtlsConfig, Psk};
@@ -18,11 +18,11 @@ use wyze_kauth::{
     AuthError, AuthEvent, Authenticator, AuthenticatorConfig, CameraInfo, Code, Message,
 };
 
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, PlainPolicy};
 use crate::control::{Control, Owner, RequestError, RequestId};
 use crate::event::{Cause, Event, Phase};
 use crate::receiver::{Received, Receiver};
-use crate::stack::{Stack, Stage, Unit};
+use crate::stack::{Plain, Stack, Stage, Unit};
 #[cfg(feature = "talk")]
 use crate::talk::AppTalk;
 use crate::{Stats, Storage, Transmit};
@@ -125,6 +125,10 @@ impl<'m> Client<'m> {
                 tutk_iotc::Client::new(&iotc, cx),
                 tutk_dtls::Client::new(&dtls, storage.handshake, cx),
                 av,
+                match config.plain {
+                    PlainPolicy::Allowed => Plain::Allowed,
+                    PlainPolicy::Refused => Plain::Refused,
+                },
             ),
             access: Access::LoggingIn,
             protocol: 0,
@@ -356,6 +360,11 @@ impl<'m> Client<'m> {
         self.stack.main.av.is_lossless()
     }
 
+    /// Whether the session runs without encryption, and in which generation; known with the phase that tells.
+    pub fn plain(&self) -> Option<Generation> {
+        self.stack.plain()
+    }
+
     /// Counters of every layer.
     pub fn stats(&self) -> Stats<'_> {
         Stats {
@@ -384,6 +393,7 @@ impl<'m> Client<'m> {
             Unit::Found { from, framing } => Phase::Found { from, framing },
             Unit::Open => Phase::Open,
             Unit::Secured(suite) => Phase::Secured { suite },
+            Unit::Plain(generation) => Phase::Plain { generation },
             Unit::Av(event) => return self.read_av(cx, event),
         };
         Some(Found::Event(Event::Phase(phase)))

@@ -3,9 +3,24 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
+#[cfg(doc)]
+use crate::Cause;
 use tutk_dtls::Suites;
 use tutk_iotc::{Framings, Uid};
 use wyze_kauth::{Enr, Hello, Mac, ResponseCommand};
+
+/// What to do with a camera that does not answer the DTLS handshake, as firmware from before about 2021 does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum PlainPolicy {
+    /// Speak to it without encryption, in the generation that it answers in. Whoever can forge its packets can then
+    /// pretend to be such a camera (`docs/security.md`).
+    #[default]
+    Allowed,
+    /// Give up: for owners who know that their camera speaks DTLS. [`Cause::Unencrypted`] when the camera says that it is
+    /// too old for that.
+    Refused,
+}
 
 /// What a [`Client`](crate::Client) must know about its camera.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +54,8 @@ pub struct ClientConfig<'a> {
     /// It takes [`Storage::repair`](crate::Storage::repair) and whole frames, not chunks; without them it is not asked
     /// for. Outdoor cameras behind a base station refuse it.
     pub resend: bool,
+    /// What to do without DTLS. Over CC51 there is always DTLS.
+    pub plain: PlainPolicy,
 }
 
 impl<'a> ClientConfig<'a> {
@@ -59,6 +76,7 @@ impl<'a> ClientConfig<'a> {
             command: ResponseCommand::K10002,
             reorder: Duration::from_millis(200),
             resend: true,
+            plain: PlainPolicy::Allowed,
         }
     }
 

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::net::SocketAddr;
 
-use tutk_av::{Chunk, Dropped, Frame, Stream};
+use tutk_av::{Chunk, Dropped, Frame, Generation, Stream};
 use tutk_dtls::CipherSuite;
 use tutk_iotc::Framing;
 use wyze_kauth::{AuthError, CameraInfo, Code};
@@ -29,6 +29,12 @@ pub enum Phase {
     Secured {
         /// The suite both sides agreed on.
         suite: CipherSuite,
+    },
+    /// In place of `Secured`: the camera's firmware speaks no DTLS. Nothing is encrypted, and nothing proves that it is the
+    /// camera.
+    Plain {
+        /// Which of the two generations without DTLS.
+        generation: Generation,
     },
     /// The AV login was answered.
     LoggedIn {
@@ -147,8 +153,10 @@ pub enum Cause {
     Secure(tutk_dtls::Error),
     /// A record sequence number came to its end (after 2^48 records).
     Exhausted,
-    /// The secure channel is up, but the AV login was never answered.
+    /// The secure channel is up, or the camera knows none, but the AV login was never answered.
     LoginTimeout,
+    /// The camera's firmware speaks no DTLS, and [`PlainPolicy::Refused`](crate::PlainPolicy::Refused) says that it must.
+    Unencrypted,
     /// The K-command challenge failed.
     Auth(AuthError),
     /// The K-command challenge was never answered.
@@ -185,6 +193,10 @@ impl fmt::Display for Cause {
             Self::LoginTimeout => {
                 f.write_str("the camera did not answer the AV login; restart the camera")
             }
+            Self::Unencrypted => f.write_str(
+                "the camera's firmware is too old for encryption, and encryption is required: update its firmware, or \
+                 allow unencrypted sessions (without --dtls-only)",
+            ),
             Self::Auth(e) => fmt::Display::fmt(e, f),
             Self::AuthTimeout => f.write_str(
                 "the camera did not answer the K-command challenge; restart the camera",

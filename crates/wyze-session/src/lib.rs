@@ -96,7 +96,7 @@ mod transmit;
 pub use camera::{Camera, CameraConfig, CameraEvent, MediaError};
 #[cfg(feature = "client")]
 pub use client::Client;
-pub use config::ClientConfig;
+pub use config::{ClientConfig, PlainPolicy};
 pub use control::{LIMIT, MAX_REQUEST_LEN, MAX_REQUESTS, REPEAT, RequestError, RequestId};
 pub use event::{Cause, Event, Phase, TalkEnd};
 pub use memory::{Memory, RESEND_SLOT, RepairMemory, Storage};
@@ -105,8 +105,8 @@ pub use talk::{MAX_TALK_FRAME, TalkError};
 pub use transmit::{Stats, Transmit};
 
 pub use tutk_av::{
-    AudioFormat, Chunk, Codec, DropReason, Dropped, Frame, FrameInfo, OutFrame, Outgoing, Stream,
-    TalkFrame,
+    AudioFormat, Chunk, Codec, DropReason, Dropped, Frame, FrameInfo, Generation, OutFrame,
+    Outgoing, Stream, TalkFrame,
 };
 pub use tutk_core::{Cx, Datagram, Instant};
 pub use tutk_dtls::{CipherSuite, Suites};

@@ -7,9 +7,12 @@
 
 use tutk_core::{Cx, Datagram, Instant, Layer, TxBuf};
 use tutk_dtls::CipherSuite;
+use tutk_iotc::wire::VERSION_SESSION25;
 use tutk_iotc::{Framing, MAIN_CHANNEL, WrapError};
 
-use crate::association::{Arrived, Association, AvRole, DtlsRole};
+use tutk_av::Generation;
+
+use crate::association::{Arrived, Association, AvRole, Begin, DtlsRole};
 use crate::event::Cause;
 
 /// How far the layers are up. Later stages include the earlier ones.
@@ -17,9 +20,9 @@ use crate::event::Cause;
 pub(crate) enum Stage {
     /// No IOTC session yet.
     Searching,
-    /// IOTC session open, DTLS handshake under way.
+    /// IOTC session open; DTLS handshake under way, or a login without DTLS.
     Securing,
-    /// DTLS is up, AV messages flow.
+    /// DTLS is up, or the camera is known to speak none; AV messages flow.
     Secured,
     /// Saying goodbye.
     Closing,
@@ -35,6 +38,7 @@ pub(crate) enum Unit<'p> {
     },
     Open,
     Secured(CipherSuite),
+    Plain(Generation),
     Av(tutk_av::Event<'p>),
 }
 
@@ -45,13 +49,16 @@ pub(crate) trait IotcRole:
     fn wrap(&mut self, channel: u8, tx: &mut TxBuf<'_>) -> Result<(), WrapError>;
     fn authenticated(&mut self, from: core::net::SocketAddr);
     fn set_secured(&mut self, secured: bool);
+    fn set_encrypted(&mut self, encrypted: bool);
+    /// The protocol version of a peer that might speak no DTLS; `None` when it does.
+    fn peer_version(&self) -> Option<u8>;
     /// Whether the session is open.
     fn is_open(&self) -> bool;
     fn close(&mut self);
 }
 
 macro_rules! iotc_role {
-    ($ty:ty, $is_open:ident) => {
+    ($ty:ty, $is_open:ident, $peer_version:expr) => {
         impl IotcRole for $ty {
             fn wrap(&mut self, channel: u8, tx: &mut TxBuf<'_>) -> Result<(), WrapError> {
                 <$ty>::wrap(self, channel, tx)
@@ -61,6 +68,12 @@ macro_rules! iotc_role {
             }
             fn set_secured(&mut self, secured: bool) {
                 <$ty>::set_secured(self, secured);
+            }
+            fn set_encrypted(&mut self, encrypted: bool) {
+                <$ty>::set_encrypted(self, encrypted);
+            }
+            fn peer_version(&self) -> Option<u8> {
+                $peer_version(self)
             }
             fn is_open(&self) -> bool {
                 <$ty>::$is_open(self)
@@ -73,9 +86,23 @@ macro_rules! iotc_role {
 }
 
 #[cfg(feature = "client")]
-iotc_role!(tutk_iotc::Client, is_open);
+iotc_role!(tutk_iotc::Client, is_open, tutk_iotc::Client::peer_version);
 #[cfg(feature = "camera")]
-iotc_role!(tutk_iotc::Device, is_bound);
+iotc_role!(tutk_iotc::Device, is_bound, |_| None);
+
+/// What is done where a camera does not speak DTLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plain {
+    /// Nothing: DTLS or no session.
+    #[cfg(feature = "client")]
+    Refused,
+    /// It is spoken to in the generation that it answers in.
+    #[cfg(feature = "client")]
+    Allowed,
+    /// We are such a camera.
+    #[cfg(feature = "camera")]
+    Spoken(Generation),
+}
 
 /// The layers of one session.
 #[derive(Debug)]
@@ -83,15 +110,22 @@ pub(crate) struct Stack<I, D, A> {
     pub(crate) stage: Stage,
     pub(crate) iotc: I,
     pub(crate) main: Association<D, A>,
+    plain: Plain,
 }
 
 impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
-    pub(crate) fn new(iotc: I, dtls: D, av: A) -> Self {
+    pub(crate) fn new(iotc: I, dtls: D, av: A, plain: Plain) -> Self {
         Self {
             stage: Stage::Searching,
             iotc,
             main: Association::new(MAIN_CHANNEL, dtls, av),
+            plain,
         }
+    }
+
+    /// The generation of a camera that does not speak DTLS, once that is known.
+    pub(crate) fn plain(&self) -> Option<Generation> {
+        self.main.plain().filter(|_| self.stage == Stage::Secured)
     }
 
     /// Reads the next unit of `input`; `None` when it held nothing to tell. Call again until `input` is empty.
@@ -149,12 +183,18 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
         let Some(arrived) = self.main.receive(cx, input)? else {
             return Ok(None);
         };
-        self.iotc.authenticated(input.from());
+        if self.main.plain().is_none() {
+            self.iotc.authenticated(input.from());
+        }
         match arrived {
             Arrived::Secured(suite) => {
                 self.iotc.set_secured(true);
                 self.stage = Stage::Secured;
                 Ok(Some(Unit::Secured(suite)))
+            }
+            Arrived::Plain(generation) => {
+                self.stage = Stage::Secured;
+                Ok(Some(Unit::Plain(generation)))
             }
             Arrived::Message(event) => Ok(event.map(Unit::Av)),
             Arrived::Goodbye => Err(self.peer_closed()),
@@ -170,11 +210,30 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
         }
     }
 
-    /// The IOTC session is open: the DTLS handshake may begin.
+    /// The IOTC session is open: the DTLS handshake may begin, or what stands for it. A client's time limit counts from
+    /// now, not from when the search began.
     fn open(&mut self, cx: &mut Cx<'_>) {
-        // A client's time limit counts from now, not from when the search began.
-        self.main.dtls.reset(cx);
-        self.stage = Stage::Securing;
+        let begin = match (self.plain, self.iotc.peer_version()) {
+            #[cfg(feature = "camera")]
+            (Plain::Spoken(generation), _) => Begin::Plain {
+                generation,
+                known: true,
+            },
+            #[cfg(feature = "client")]
+            (Plain::Allowed, Some(..VERSION_SESSION25)) => Begin::Plain {
+                generation: Generation::Session16,
+                known: false,
+            },
+            #[cfg(feature = "client")]
+            (Plain::Allowed, Some(_)) => Begin::Either,
+            #[cfg(feature = "client")]
+            (Plain::Allowed | Plain::Refused, _) => Begin::Dtls,
+        };
+        self.main.begin(cx, begin);
+        self.stage = match self.main.plain() {
+            Some(_) if matches!(begin, Begin::Plain { known: true, .. }) => Stage::Secured,
+            _ => Stage::Securing,
+        };
     }
 
     /// Does what is due. `true`: the IOTC session has opened, because its last confirmation never came.
@@ -190,9 +249,23 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
         }
         if matches!(self.stage, Stage::Securing | Stage::Secured) {
             let secured = self.stage == Stage::Secured;
-            self.main.handle_timeout(cx, secured)?;
+            self.main
+                .handle_timeout(cx, secured)
+                .map_err(|cause| self.explain(cause))?;
         }
         Ok(false)
+    }
+
+    /// A camera that is known not to speak DTLS, and is to be spoken to in nothing else, was not silent for another
+    /// reason.
+    fn explain(&self, cause: Cause) -> Cause {
+        match (self.plain, self.iotc.peer_version()) {
+            #[cfg(feature = "client")]
+            (Plain::Refused, Some(..VERSION_SESSION25)) if cause == Cause::Refused => {
+                Cause::Unencrypted
+            }
+            _ => cause,
+        }
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
@@ -259,7 +332,7 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
         match self.stage {
             // While searching, the device may have reserved a place already.
             Stage::Searching | Stage::Securing | Stage::Secured => {
-                self.main.dtls.close();
+                self.main.close();
                 self.iotc.close();
                 self.stage = Stage::Closing;
             }

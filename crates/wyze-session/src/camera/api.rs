@@ -3,7 +3,7 @@
 use core::fmt;
 use core::net::SocketAddr;
 
-use tutk_av::Frame;
+use tutk_av::{Frame, Generation};
 use tutk_dtls::{CipherSuite, Suites};
 use tutk_iotc::{Framings, Uid};
 use wyze_kauth::{CameraDescription, Code, Enr, Mac, Status};
@@ -23,6 +23,8 @@ pub struct CameraConfig<'a> {
     pub enr: &'a Enr,
     /// Its MAC address.
     pub mac: &'a Mac,
+    /// Which generation its firmware is of. Without DTLS it speaks TransCode only, whatever `framings` says.
+    pub generation: Generation,
     /// Framings it answers; a real camera speaks one.
     pub framings: Framings,
     /// Cipher suites it accepts.
@@ -50,6 +52,7 @@ impl<'a> CameraConfig<'a> {
             uid,
             enr,
             mac,
+            generation: Generation::Dtls,
             framings: Framings::TRANSCODE,
             suites: Suites::ALL,
             cookie: false,

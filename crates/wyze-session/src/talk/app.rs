@@ -9,7 +9,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use tutk_av::{Responder, ResponderConfig, TalkFrame, TalkPacketizer};
+use tutk_av::{Generation, Responder, ResponderConfig, TalkFrame, TalkPacketizer};
 use tutk_core::{Cx, Datagram, Instant, TxBuf};
 use tutk_dtls::{Psk, ServerConfig};
 use wyze_kauth::command::{ControlChannel, Media};
@@ -22,6 +22,8 @@ use crate::{Client, RequestError, Transmit};
 
 /// Longest frame of a talk, bytes.
 pub const MAX_TALK_FRAME: usize = 1024;
+/// The same in [`Generation::Session16`], where one packet holds frame and FRAMEINFO.
+const MAX_TALK_FRAME_SESSION16: usize = 984;
 /// Repeated logins are waited for so long before audio begins, as by other clients (`docs/protocol.md` §2.14).
 const SETTLE: Duration = Duration::from_millis(500);
 
@@ -98,8 +100,8 @@ impl<'m> AppTalk<'m> {
         })
     }
 
-    fn start(&mut self, cx: &mut Cx<'_>) {
-        self.line.open(cx);
+    fn start(&mut self, cx: &mut Cx<'_>, plain: Option<Generation>) {
+        self.line.open(cx, plain);
         self.line.association.av.reset();
         self.packetizer = TalkPacketizer::new();
         self.settled = None;
@@ -187,17 +189,21 @@ impl<'m> AppTalk<'m> {
         if self.line.state() != State::Ready {
             return Err(TalkError::NotReady);
         }
-        if frame.data.len() > MAX_TALK_FRAME {
-            return Err(TalkError::TooLarge {
-                max: MAX_TALK_FRAME,
-            });
+        let max = match self.line.association.plain() {
+            Some(Generation::Session16) => MAX_TALK_FRAME_SESSION16,
+            _ => MAX_TALK_FRAME,
+        };
+        if frame.data.len() > max {
+            return Err(TalkError::TooLarge { max });
         }
         self.line
             .association
             .reserve::<I>(tx)
             .map_err(|_| TalkError::BufferTooSmall)?;
-        self.packetizer
-            .write(frame, tx)
+        let association = &mut self.line.association;
+        association
+            .av
+            .write_talk(&mut self.packetizer, frame, tx)
             .map_err(|_| TalkError::BufferTooSmall)?;
         // All room is reserved, so what fails now is the association itself.
         self.line.association.seal(cx, iotc, tx).map_err(|cause| {
@@ -224,8 +230,9 @@ impl Client<'_> {
             return Err(RequestError::TalkActive);
         }
         self.switch_talk(cx, true)?;
+        let plain = self.stack.plain();
         if let Some(talk) = &mut self.talk {
-            talk.start(cx);
+            talk.start(cx, plain);
         }
         Ok(())
     }

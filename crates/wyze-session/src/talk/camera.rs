@@ -6,7 +6,9 @@
 //!    └── TalkClosed, behind the last frame ◄── Closing
 //! ```
 
-use tutk_av::{Assembler, AssemblerConfig, FrameRef, Initiator, LoginConfig, Output, Stream};
+use tutk_av::{
+    Assembler, AssemblerConfig, FrameRef, Generation, Initiator, LoginConfig, Output, Stream,
+};
 use tutk_core::{Cx, Datagram, Instant, TxBuf};
 use tutk_dtls::{ClientConfig, Psk, Suites};
 use wyze_kauth::Enr;
@@ -65,10 +67,15 @@ impl<'m> CameraTalk<'m> {
     }
 
     /// K10010 came.
-    pub(crate) fn switch(&mut self, cx: &mut Cx<'_>, on: bool) {
+    pub(crate) fn switch(&mut self, cx: &mut Cx<'_>, on: bool, plain: Option<Generation>) {
         if on {
             self.audio.reset();
-            self.line.open(cx);
+            self.line.open(cx, plain);
+            if let Some(generation) = plain {
+                self.line.association.av = login(&self.enr, cx);
+                self.line.association.av.set_generation(generation);
+                self.line.logging_in(cx);
+            }
         } else {
             self.line.close(TalkEnd::Peer);
         }

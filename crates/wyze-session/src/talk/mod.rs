@@ -9,6 +9,9 @@
 //!                     ◄── close_notify ──►                                 Closing ─► Idle
 //!                         ── K10010 off ──►                                (main channel)
 //! ```
+//! Without DTLS (§2.12) there is no handshake, and no close_notify: the camera logs in at once, and learns from K10010 that
+//! it is over.
+//!
 //! The roles are the reverse of the main channel's. Whatever fails here ends the talk, never the session; where the peer
 //! is, the main channel decides alone. Source: `docs/protocol.md` §2.10, §2.14, §2.15.
 
@@ -17,7 +20,9 @@ use core::time::Duration;
 use tutk_core::{Cx, Datagram, Instant, TxBuf};
 use tutk_iotc::TALK_CHANNEL;
 
-use crate::association::{Arrived, Association, AvRole, DtlsRole};
+use tutk_av::Generation;
+
+use crate::association::{Arrived, Association, AvRole, Begin, DtlsRole};
 use crate::event::{Cause, TalkEnd};
 use crate::stack::IotcRole;
 
@@ -95,14 +100,19 @@ impl<D: DtlsRole, A: AvRole> Line<D, A> {
         self.state == State::Idle && self.ended.is_none()
     }
 
-    /// Begins a talk with a fresh handshake. One that was open is over: the peer has forgotten it.
-    pub(crate) fn open(&mut self, cx: &mut Cx<'_>) {
+    /// Begins a talk with a fresh handshake, or without one in the generation `plain`. One that was open is over: the
+    /// peer has forgotten it.
+    pub(crate) fn open(&mut self, cx: &mut Cx<'_>, plain: Option<Generation>) {
         self.ended = match self.state {
             State::Idle => self.ended,
             State::Closing(end) => Some(end),
             _ => Some(TalkEnd::Peer),
         };
-        self.association.dtls.reset(cx);
+        let begin = plain.map_or(Begin::Dtls, |generation| Begin::Plain {
+            generation,
+            known: true,
+        });
+        self.association.begin(cx, begin);
         self.state = State::Securing;
         self.limit = None;
     }
@@ -111,6 +121,12 @@ impl<D: DtlsRole, A: AvRole> Line<D, A> {
     #[cfg(feature = "client")]
     pub(crate) fn limit(&mut self, at: Option<Instant>) {
         self.limit = at;
+    }
+
+    /// The login is awaited, or sent.
+    pub(crate) fn logging_in(&mut self, cx: &mut Cx<'_>) {
+        self.state = State::LoggingIn;
+        self.limit = Some(cx.now + LIMIT);
     }
 
     /// The login is answered.
@@ -123,7 +139,7 @@ impl<D: DtlsRole, A: AvRole> Line<D, A> {
     pub(crate) fn close(&mut self, end: TalkEnd) {
         if self.is_active() {
             tutk_core::debug!("talk ends: {:?}", end);
-            self.association.dtls.close();
+            self.association.close();
             self.state = State::Closing(end);
             self.limit = None;
         }
@@ -155,11 +171,16 @@ impl<D: DtlsRole, A: AvRole> Line<D, A> {
             }
             match self.association.receive(cx, input) {
                 Ok(Some(Arrived::Secured(_))) => {
-                    self.state = State::LoggingIn;
-                    self.limit = Some(cx.now + LIMIT);
+                    self.logging_in(cx);
                     return Some(Heard::Secured);
                 }
-                Ok(Some(Arrived::Message(Some(event)))) => return Some(Heard::Av(event)),
+                Ok(Some(Arrived::Message(Some(event)))) => {
+                    // Nothing but the login comes first.
+                    if self.state == State::Securing {
+                        self.logging_in(cx);
+                    }
+                    return Some(Heard::Av(event));
+                }
                 Ok(Some(Arrived::Goodbye)) => self.close(TalkEnd::Peer),
                 Ok(_) => {}
                 Err(cause) => self.close(TalkEnd::of(cause)),
@@ -213,7 +234,7 @@ impl<D: DtlsRole, A: AvRole> Line<D, A> {
     }
 
     fn is_secured(&self) -> bool {
-        matches!(self.state, State::LoggingIn | State::Ready)
+        matches!(self.state, State::LoggingIn | State::Ready) || self.association.plain().is_some()
     }
 }
 

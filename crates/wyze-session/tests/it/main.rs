@@ -4,5 +4,6 @@ mod commands;
 mod common;
 mod endings;
 mod network;
+mod plain;
 mod replay;
 mod talk;

@@ -34,6 +34,9 @@ pub(crate) struct Cli {
     /// Log what the layers drop and decide (-v), and all else they have to say (-vv); never a secret. RUST_LOG overrides it
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// Refuse cameras whose firmware is too old for encryption, and whoever pretends to be one
+    #[arg(long, global = true)]
+    pub(crate) dtls_only: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

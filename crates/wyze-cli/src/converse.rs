@@ -152,6 +152,7 @@ fn connect(
             .step(TICK, |event| match event {
                 Event::Phase(phase) => {
                     let step = Step::from(phase);
+                    step.warn();
                     log::debug!("{}: {step}", step.name());
                     reached = (&step).into();
                 }

@@ -92,7 +92,7 @@ impl Exit {
             Cause::WrongKey | Cause::Secure(Secure::PeerAlert(20 | 51)) => Self::Credentials,
             Cause::Secure(Secure::BufferTooSmall) | Cause::BufferTooSmall => Self::Internal,
             Cause::Secure(Secure::SequenceExhausted) => Self::Lost,
-            Cause::Secure(_) => Self::SecureChannel,
+            Cause::Secure(_) | Cause::Unencrypted => Self::SecureChannel,
             Cause::LoginTimeout | Cause::AuthTimeout => Self::LoginTimeout,
             Cause::Auth(
                 AuthError::CameraUpdating | AuthError::CheckingEnr | AuthError::CameraOff,

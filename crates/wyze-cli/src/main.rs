@@ -36,6 +36,7 @@ use cli::{Cli, Command};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     logging::init(cli.verbose);
+    target::set_dtls_only(cli.dtls_only);
     let result = match &cli.command {
         Command::Demo(args) => demo::run(args),
         Command::Stream(args) => stream::run(args),

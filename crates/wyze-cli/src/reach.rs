@@ -24,7 +24,7 @@ impl From<&Step> for Reached {
         match step {
             Step::Found { .. } => Self::Found,
             Step::Open => Self::Session,
-            Step::Secured { .. } => Self::Secured,
+            Step::Secured { .. } | Step::Plain { .. } => Self::Secured,
             Step::LoggedIn { .. } => Self::LoggedIn,
             Step::Authenticated(_) => Self::Authenticated,
             Step::FirstFrame { .. } => Self::FirstFrame,

@@ -4,17 +4,31 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use wyze_std::session::{CameraInfo, CipherSuite, Codec, Framing, Phase};
+use wyze_std::session::{CameraInfo, CipherSuite, Codec, Framing, Generation, Phase};
 
 /// One phase of a connection, in the order in which they come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
-    Found { from: SocketAddr, framing: Framing },
+    Found {
+        from: SocketAddr,
+        framing: Framing,
+    },
     Open,
-    Secured { suite: CipherSuite },
-    LoggedIn { two_way: bool },
+    Secured {
+        suite: CipherSuite,
+    },
+    /// In place of `Secured`.
+    Plain {
+        generation: Generation,
+    },
+    LoggedIn {
+        two_way: bool,
+    },
     Authenticated(Description),
-    FirstFrame { codec: &'static str, bytes: usize },
+    FirstFrame {
+        codec: &'static str,
+        bytes: usize,
+    },
 }
 
 /// What the camera tells about itself, without what identifies it.
@@ -61,19 +75,40 @@ impl From<Phase> for Step {
         match phase {
             Phase::Found { from, framing } => Self::Found { from, framing },
             Phase::Secured { suite } => Self::Secured { suite },
+            Phase::Plain { generation } => Self::Plain { generation },
             Phase::LoggedIn { two_way } => Self::LoggedIn { two_way },
             _ => Self::Open,
         }
     }
 }
 
+/// What `--generation` calls it.
+const fn generation_name(generation: Generation) -> &'static str {
+    match generation {
+        Generation::Dtls => "dtls",
+        Generation::Session25 => "25",
+        Generation::Session16 => "16",
+    }
+}
+
 impl Step {
+    /// Tells the user, in one line, of a session that everybody on the network can watch.
+    pub(crate) fn warn(&self) {
+        if matches!(self, Self::Plain { .. }) {
+            eprintln!(
+                "wyze: warning: this session is not encrypted, and nothing proves that it is your camera; \
+                 update the camera's firmware, or forbid such sessions with --dtls-only"
+            );
+        }
+    }
+
     /// Its name in reports and in `--json`.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Found { .. } => "found",
             Self::Open => "session",
             Self::Secured { .. } => "secured",
+            Self::Plain { .. } => "plain",
             Self::LoggedIn { .. } => "logged-in",
             Self::Authenticated(_) => "authenticated",
             Self::FirstFrame { .. } => "first-frame",
@@ -88,6 +123,7 @@ impl Step {
             }
             Self::Open => json!({}),
             Self::Secured { suite } => json!({ "suite": suite.to_string() }),
+            Self::Plain { generation } => json!({ "generation": generation_name(*generation) }),
             Self::LoggedIn { two_way } => json!({ "two_way": two_way }),
             Self::Authenticated(d) => {
                 json!({ "model": d.model, "firmware": d.firmware, "wifi": d.wifi })
@@ -105,6 +141,11 @@ impl fmt::Display for Step {
             }
             Self::Open => f.write_str("the camera has a free viewer slot"),
             Self::Secured { suite } => write!(f, "the camera knows the ENR; {suite}"),
+            Self::Plain { generation } => write!(
+                f,
+                "the camera's firmware has no encryption (generation {})",
+                generation_name(*generation)
+            ),
             Self::LoggedIn { two_way: true } => {
                 f.write_str("AV login; the camera can be talked to")
             }

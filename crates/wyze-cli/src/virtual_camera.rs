@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use wyze_media::{Clip, Track};
 use wyze_std::session::kauth::{CameraDescription, Enr, Mac, Status};
-use wyze_std::session::{CameraConfig, Codec, Framings, Stream, Suites, Uid};
+use wyze_std::session::{CameraConfig, Codec, Framings, Generation, Stream, Suites, Uid};
 use wyze_std::{Sample, Source};
 
 use crate::failure::{Exit, Failure};
@@ -37,6 +37,9 @@ pub(crate) struct CameraOptions {
     /// Packets on the wire: `transcode` as older firmware, `cc51` as Cam v4 from 4.52.9.5332 on
     #[arg(long, value_enum, default_value_t = FramingOption::Transcode)]
     framing: FramingOption,
+    /// What its firmware speaks: `dtls`, or without encryption `25` or `16` (TransCode framing only)
+    #[arg(long, value_enum, default_value_t = GenerationOption::Dtls)]
+    generation: GenerationOption,
     /// Which key its challenge takes: 1 none, 3 half of the ENR, 6 all of it; with 2 (updating), 4 (checking) and 5
     /// (off) it lets nobody in [default: 3, or 6 when the ENR has 32 characters]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=6))]
@@ -50,6 +53,17 @@ pub(crate) struct CameraOptions {
 enum FramingOption {
     Transcode,
     Cc51,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum GenerationOption {
+    Dtls,
+    /// From before about 2021
+    #[value(name = "25")]
+    Session25,
+    /// Older still
+    #[value(name = "16")]
+    Session16,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -71,6 +85,7 @@ pub(crate) struct VirtualCamera {
     enr_text: String,
     mac: Mac,
     model: String,
+    generation: Generation,
     framings: Framings,
     suites: Suites,
     status: Status,
@@ -100,6 +115,17 @@ impl CameraOptions {
                 "--status 6 takes an ENR of 32 characters; give a longer --enr, or --status 3",
             ));
         }
+        let generation = match self.generation {
+            GenerationOption::Dtls => Generation::Dtls,
+            GenerationOption::Session25 => Generation::Session25,
+            GenerationOption::Session16 => Generation::Session16,
+        };
+        if generation.is_plain() && self.framing == FramingOption::Cc51 {
+            return Err(Failure::new(
+                Exit::Usage,
+                "firmware with --framing cc51 always encrypts; leave --generation or --framing out",
+            ));
+        }
         Ok(VirtualCamera {
             uid,
             uid_text: self.uid.clone(),
@@ -107,6 +133,7 @@ impl CameraOptions {
             enr_text: enr_text.to_owned(),
             mac: Mac::new(&self.mac)?,
             model: self.model.clone(),
+            generation,
             framings: match self.framing {
                 FramingOption::Transcode => Framings::TRANSCODE,
                 FramingOption::Cc51 => Framings::CC51,
@@ -125,6 +152,7 @@ impl CameraOptions {
 impl VirtualCamera {
     pub(crate) fn config(&self) -> CameraConfig<'_> {
         CameraConfig {
+            generation: self.generation,
             framings: self.framings,
             suites: self.suites,
             status: self.status,
@@ -136,11 +164,12 @@ impl VirtualCamera {
     /// The URL under which it is watched at `address`.
     pub(crate) fn url(&self, address: SocketAddr) -> String {
         format!(
-            "wyze://{address}?uid={}&enr={}&mac={}&model={}&dtls=true",
+            "wyze://{address}?uid={}&enr={}&mac={}&model={}&dtls={}",
             self.uid_text,
             percent_encode(&self.enr_text),
             self.mac.as_str(),
             percent_encode(&self.model),
+            self.generation == Generation::Dtls,
         )
     }
 }

@@ -181,7 +181,11 @@ impl Watch<'_> {
         }
         let at = self.start.elapsed();
         match event {
-            Event::Phase(phase) => self.step(at, &phase.into()),
+            Event::Phase(phase) => {
+                let step = Step::from(phase);
+                step.warn();
+                self.step(at, &step);
+            }
             Event::Authenticated(info) => {
                 self.last_media = at;
                 self.step(at, &Step::Authenticated(Description::of(&info)));

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 use url::Url;
-use wyze_session::{ClientConfig, Enr, Hello, LAN_PORT, Mac, Uid, kauth::models};
+use wyze_session::{ClientConfig, Enr, Hello, LAN_PORT, Mac, PlainPolicy, Uid, kauth::models};
 
 /// `wyze://HOST[:PORT]?uid=…&enr=…&mac=…[&model=…][&subtype=…][&dtls=…]`.
 ///
@@ -33,6 +33,7 @@ pub struct CameraUrl {
     parent: Option<(Enr, Mac)>,
     model: Option<String>,
     subtype: Option<String>,
+    plain: PlainPolicy,
 }
 
 /// What is wrong with a URL. Never repeats its secrets.
@@ -125,6 +126,7 @@ impl FromStr for CameraUrl {
             parent,
             model: get("model"),
             subtype: get("subtype"),
+            plain: PlainPolicy::Allowed,
         })
     }
 }
@@ -134,6 +136,7 @@ impl CameraUrl {
     /// yet: [`Connection::open`](crate::Connection::open) fills them in.
     pub fn config(&self) -> ClientConfig<'_> {
         let mut config = ClientConfig::new(self.uid, &self.enr, &self.mac, &[]);
+        config.plain = self.plain;
         config.parent = self.parent.as_ref().map(|(enr, mac)| (enr, mac));
         if let Some(model) = self.model.as_deref().and_then(models::lookup) {
             config.resend = model.resend;
@@ -142,6 +145,12 @@ impl CameraUrl {
             }
         }
         config
+    }
+
+    /// From now on [`config`](Self::config) refuses a camera that speaks no DTLS. What the URL itself says about DTLS is
+    /// ignored: what the camera answers decides.
+    pub fn require_dtls(&mut self) {
+        self.plain = PlainPolicy::Refused;
     }
 
     /// The camera's model code, if the URL says it.

@@ -11,13 +11,14 @@ use std::time::Duration;
 use clap::Args;
 use wyze_media::{Clip, Format};
 use wyze_std::session::{Cause, Dropped, Frame, Stream};
-use wyze_std::{CameraUrl, Report as Served, ServeOptions, bind, serve};
+use wyze_std::{Report as Served, ServeOptions, bind, serve};
 
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::recorder::{Limits, Recorded, Recorder};
 use crate::report::{Report, Style};
 use crate::step::Step;
+use crate::target;
 use crate::virtual_camera::{CameraOptions, ClipSource, VirtualCamera};
 use crate::watch::{End, Flow, Plan, Repairs, Viewer, watch};
 use ledger::Ledger;
@@ -113,7 +114,7 @@ fn play(
     };
     let socket = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).map_err(no_socket)?;
     let address = socket.local_addr().map_err(no_socket)?;
-    let url: CameraUrl = camera.url(address).parse()?;
+    let url = target::camera(&camera.url(address))?;
     let plan = Plan::new(&url, TIMEOUT)?;
     let options = ServeOptions {
         camera: camera.config(),

@@ -61,6 +61,20 @@ fn either_suite_alone_will_do_and_so_will_an_enr_whose_hash_has_a_zero_byte() {
 }
 
 #[test]
+fn firmware_without_encryption_is_watched_with_a_warning_or_refused() {
+    assert_demos_are_exact(&[&["--generation", "25"], &["--generation", "16"]]);
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("x.mp4");
+    let demo = ["demo", "-o", path.to_str().unwrap(), "--generation", "16"];
+    let output = wyze(&demo);
+    assert_succeeds(&output);
+    assert_eq!(stderr(&output).matches("not encrypted").count(), 1);
+    let output = wyze(&[&demo[..], &["--dtls-only"]].concat());
+    assert_eq!(output.status.code(), Some(13), "{}", stderr(&output));
+    assert!(stderr(&output).contains("too old for encryption"));
+}
+
+#[test]
 fn it_reports_phases_in_order_and_what_was_written() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("x.mp4");

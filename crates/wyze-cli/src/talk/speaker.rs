@@ -264,7 +264,11 @@ impl<'a> Speaker<'a> {
 
     fn on_event(&mut self, at: Duration, event: Event<'_>) {
         match event {
-            Event::Phase(phase) => self.tell(at, &phase.into()),
+            Event::Phase(phase) => {
+                let step = Step::from(phase);
+                step.warn();
+                self.tell(at, &step);
+            }
             Event::Authenticated(info) => {
                 self.heard.let_in = Some(at);
                 self.tell(at, &Step::Authenticated(Description::of(&info)));

@@ -81,6 +81,21 @@ struct Credentials {
     password_len: u8,
 }
 
+impl Credentials {
+    fn new(config: &LoginConfig<'_>) -> Self {
+        let mut credentials = Self {
+            user: config.user.iter().take(USER_MAX).copied().collect(),
+            password: Secret::new([0; PASSWORD_MAX]),
+            password_len: config.password.len().min(PASSWORD_MAX) as u8,
+        };
+        let slot = credentials.password.expose_mut().iter_mut();
+        for (to, from) in slot.zip(config.password) {
+            *to = *from;
+        }
+        credentials
+    }
+}
+
 /// The side that logs in. See the [crate documentation](crate) for the contract.
 #[derive(Debug)]
 pub struct Initiator<'m> {
@@ -99,20 +114,11 @@ impl<'m> Initiator<'m> {
     /// `ioctl_memory` is where IOCTRLs of more than one packet are put together: 1024 bytes a packet; none is known to
     /// need more than two, and empty memory just drops them.
     pub fn new(config: &LoginConfig<'_>, ioctl_memory: &'m mut [u8], cx: &mut Cx<'_>) -> Self {
-        let mut credentials = Credentials {
-            user: config.user.iter().take(USER_MAX).copied().collect(),
-            password: Secret::new([0; PASSWORD_MAX]),
-            password_len: config.password.len().min(PASSWORD_MAX) as u8,
-        };
-        let slot = credentials.password.expose_mut().iter_mut();
-        for (to, from) in slot.zip(config.password) {
-            *to = *from;
-        }
         Self {
             state: State::LoginFirst,
             serial: cx.rng.next_u32(),
             resend: config.resend,
-            credentials: Some(credentials),
+            credentials: Some(Credentials::new(config)),
             timers: Timers::new(),
             link: Link::new(ioctl_memory),
         }
@@ -152,6 +158,17 @@ impl<'m> Initiator<'m> {
 
     fn is_serial(&self, serial: u32) -> bool {
         serial.wrapping_sub(self.serial) <= 1
+    }
+
+    /// Forgets the peer, and begins to log in anew in the memory that was lent.
+    pub fn restart(&mut self, config: &LoginConfig<'_>, cx: &mut Cx<'_>) {
+        self.state = State::LoginFirst;
+        self.serial = cx.rng.next_u32();
+        self.resend = config.resend;
+        self.credentials = Some(Credentials::new(config));
+        self.timers.stop_all();
+        self.link.reset();
+        self.link.set_generation(Generation::Dtls);
     }
 
     /// Lends memory for the list of missing packets, so that lossless mode, once granted, asks for them. Without, it

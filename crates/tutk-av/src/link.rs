@@ -123,9 +123,13 @@ impl<'m> Link<'m> {
         if let Some(resend) = &mut self.resend {
             resend.clear();
         }
+        if let Some(repair) = &mut self.repair {
+            repair.clear();
+        }
         let old = core::mem::replace(self, Self::new(&mut []));
         self.generation = old.generation;
         self.assembly = old.assembly;
+        self.repair = old.repair;
         self.resend = old.resend;
         self.parity = old.parity;
     }

@@ -132,6 +132,16 @@ impl<'m> Repair<'m> {
         }
     }
 
+    /// Forgets everything, in the same memory.
+    pub(crate) fn clear(&mut self) {
+        self.holes.clear();
+        self.highest = None;
+        self.strays = 0;
+        self.allowance = ALLOWANCE_MS[0] * 64;
+        self.next = None;
+        self.quiet_until = Instant::ZERO;
+    }
+
     /// Highest counter seen.
     pub(crate) fn highest(&self) -> Option<u16> {
         self.highest

@@ -7,29 +7,30 @@
 //!                  close_notify, 3 × 0x0417 ─► Event::Closed(cause)
 //! ```
 
-use tutk_av::{AssemblerConfig, Generation, Initiator, LoginConfig, RepairConfig, Stream};
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use tutk_av::{AssemblerConfig, Generation, Initiator, RepairConfig, Stream};
 use tutk_core::wire::Writer;
 use tutk_core::{Cx, Datagram, Instant, TxBuf};
 use tutk_dtls::{ClientConfig as DtlsConfig, Psk};
-use tutk_iotc::{AuthKey, ClientConfig as IotcConfig};
 use wyze_kauth::command::{ControlChannel, Media, Request};
-use wyze_kauth::models::{Model, Quality, ResolutionRequest};
-use wyze_kauth::{
-    AuthError, AuthEvent, Authenticator, AuthenticatorConfig, CameraInfo, Code, Message,
-};
+use wyze_kauth::models::{Model, Quality};
+use wyze_kauth::{AuthError, AuthEvent, Authenticator, CameraInfo, Code, Message};
 
 use crate::config::{ClientConfig, PlainPolicy};
 use crate::control::{Control, Owner, RequestError, RequestId};
 use crate::event::{Cause, Event, Phase};
 use crate::receiver::{Received, Receiver};
 use crate::stack::{Plain, Stack, Stage, Unit};
+use crate::stall::{Due, Stall};
 #[cfg(feature = "talk")]
 use crate::talk::AppTalk;
 use crate::{Stats, Storage, Transmit};
 
 /// How far the K-command challenge has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Access {
+pub(crate) enum Access {
     /// The AV login has not been answered yet.
     LoggingIn,
     /// K10000 to K10003 are under way.
@@ -55,35 +56,32 @@ enum Found<'p> {
 #[derive(Debug)]
 pub struct Client<'m> {
     pub(crate) stack: Stack<tutk_iotc::Client, tutk_dtls::Client<'m>, Initiator<'m>>,
-    access: Access,
+    pub(crate) access: Access,
     /// Protocol version of the camera's HL messages; 0 until one came.
-    protocol: u8,
-    auth: Authenticator,
+    pub(crate) protocol: u8,
+    pub(crate) auth: Authenticator,
     pub(crate) control: Control,
-    video: Receiver<'m>,
-    audio: Receiver<'m>,
+    pub(crate) video: Receiver<'m>,
+    pub(crate) audio: Receiver<'m>,
     /// `None` without memory for it.
     #[cfg(feature = "talk")]
     pub(crate) talk: Option<AppTalk<'m>>,
+    pub(crate) stall: Stall,
+    /// There is memory for lossless mode, and it is wanted.
+    pub(crate) resend: bool,
+    /// Where the camera last let us in, in an earlier session.
+    pub(crate) home: Option<SocketAddr>,
     /// The session has opened without a datagram; the owner has not been told.
-    opened: bool,
+    pub(crate) opened: bool,
     /// Why the session ends, once it does, and whether the owner has been told.
     pub(crate) ended: Option<Cause>,
-    told: bool,
+    pub(crate) told: bool,
 }
 
 impl<'m> Client<'m> {
     /// A session that begins to search at the first [`poll_transmit`](Self::poll_transmit).
     pub fn new(config: &ClientConfig<'_>, storage: Storage<'m>, cx: &mut Cx<'_>) -> Self {
-        let (enr, mac) = config.credentials();
-        let iotc = IotcConfig {
-            framings: config.framings,
-            ..IotcConfig::new(
-                config.uid,
-                AuthKey::new(wyze_kauth::auth_key(enr, mac)),
-                config.targets,
-            )
-        };
+        let (enr, _) = config.credentials();
         let dtls = DtlsConfig {
             suites: config.suites,
             ..DtlsConfig::new(
@@ -94,35 +92,22 @@ impl<'m> Client<'m> {
         let repair = storage
             .repair
             .filter(|_| config.resend && !storage.video.is_empty());
-        let login = LoginConfig {
-            user: b"admin",
-            password: enr.as_bytes(),
-            resend: repair.is_some(),
-        };
-        let auth = AuthenticatorConfig {
-            enr: config.enr,
-            parent_enr: config.parent.map(|(enr, _)| enr),
-            mac: config.mac,
-            video: config.video,
-            audio: config.audio,
-            hello: config.hello,
-            command: config.command,
-        };
+        let resend = repair.is_some();
         let assembly = |gate| AssemblerConfig {
-            reorder: if login.resend {
+            reorder: if resend {
                 AssemblerConfig::VIDEO_LOSSLESS.reorder
             } else {
                 config.reorder
             },
             gate,
         };
-        let mut av = Initiator::new(&login, storage.control, cx);
+        let mut av = Initiator::new(&config.login(resend), storage.control, cx);
         if let Some(memory) = repair {
             av.lend_repair(memory, RepairConfig::DEFAULT);
         }
         Self {
             stack: Stack::new(
-                tutk_iotc::Client::new(&iotc, cx),
+                tutk_iotc::Client::new(&config.iotc(), cx),
                 tutk_dtls::Client::new(&dtls, storage.handshake, cx),
                 av,
                 match config.plain {
@@ -132,12 +117,15 @@ impl<'m> Client<'m> {
             ),
             access: Access::LoggingIn,
             protocol: 0,
-            auth: Authenticator::new(&auth),
+            auth: Authenticator::new(&config.auth()),
             control: Control::default(),
             video: Receiver::new(Stream::Video, storage.video, assembly(true)),
             audio: Receiver::new(Stream::Audio, storage.audio, assembly(false)),
             #[cfg(feature = "talk")]
             talk: AppTalk::new(dtls.psk, storage.talk_handshake, cx),
+            stall: Stall::new(config),
+            resend,
+            home: None,
             opened: false,
             ended: None,
             told: false,
@@ -197,6 +185,7 @@ impl<'m> Client<'m> {
         while let Some((owner, code)) = self.control.expired(cx.now) {
             match owner {
                 Owner::Auth => self.end(Cause::AuthTimeout),
+                Owner::Own => {}
                 Owner::User(id) => return Some(Event::NoReply { id, code }),
                 #[cfg(feature = "talk")]
                 Owner::Talk { on } => {
@@ -211,6 +200,9 @@ impl<'m> Client<'m> {
             && let Some(event) = self.talk.as_mut().and_then(AppTalk::poll_event)
         {
             return Some(event);
+        }
+        if let Some((stream, silence)) = self.stall.take_untold() {
+            return Some(Event::Stalled { stream, silence });
         }
         let cause = self.ended?;
         if self.stack.stage == Stage::Closed {
@@ -230,6 +222,7 @@ impl<'m> Client<'m> {
         if let Some(talk) = &mut self.talk {
             talk.handle_timeout(cx);
         }
+        self.check_stall(cx.now);
     }
 
     /// The next datagram to send, written into `buf` (1500 bytes are enough); `None` when there is none.
@@ -261,6 +254,7 @@ impl<'m> Client<'m> {
             self.control.poll_timeout(),
             self.video.poll_timeout(),
             self.audio.poll_timeout(),
+            self.stall.poll_timeout(),
             #[cfg(feature = "talk")]
             self.talk.as_ref().and_then(AppTalk::poll_timeout),
         ]
@@ -298,9 +292,14 @@ impl<'m> Client<'m> {
         if self.access != Access::Granted || self.ended.is_some() {
             return Err(RequestError::NotReady);
         }
-        self.control
+        let id = self
+            .control
             .push(cx.now, None, awaits_reply, |w| Some(write(w)))?
-            .ok_or(RequestError::TooLong)
+            .ok_or(RequestError::TooLong)?;
+        if let Some(message) = self.control.newest() {
+            self.stall.requested(cx.now, message);
+        }
+        Ok(id)
     }
 
     /// Switches a media stream on or off (K10010).
@@ -316,7 +315,8 @@ impl<'m> Client<'m> {
         self.request(cx, &ControlChannel { media, on })
     }
 
-    /// Asks for a picture of another quality, with the command that the camera's model wants.
+    /// Asks for a picture of another quality, with the command that the camera's model wants. It is asked for again when
+    /// no picture comes, and after [`restart`](Self::restart).
     ///
     /// # Errors
     /// As [`request`](Self::request).
@@ -326,11 +326,10 @@ impl<'m> Client<'m> {
         quality: Quality,
         model: Option<&Model>,
     ) -> Result<RequestId, RequestError> {
-        match quality.request(model) {
-            ResolutionRequest::VideoParams(request) => self.request(cx, &request),
-            ResolutionRequest::ResolvingBit(request) => self.request(cx, &request),
-            _ => Err(RequestError::TooLong),
-        }
+        let quality = quality.request(model);
+        let id = self.request_with(cx, true, |w| quality.write(w))?;
+        self.stall.quality = Some(quality);
+        Ok(id)
     }
 
     /// Ends the session: close_notify and IOTC close go out by [`poll_transmit`](Self::poll_transmit), so that the
@@ -353,6 +352,12 @@ impl<'m> Client<'m> {
     /// ([`supported`](wyze_kauth::support::supported)); 0 until it has sent a K-command.
     pub fn protocol(&self) -> u8 {
         self.protocol
+    }
+
+    /// How long this session has been of use, or was: from when the camera let us in to the last packet of video (or of
+    /// audio, where no video is wanted), or to `now` where neither is. Zero until the camera lets us in.
+    pub fn healthy(&self, now: Instant) -> Duration {
+        self.stall.healthy(now)
     }
 
     /// Whether the camera sends again what is lost.
@@ -413,6 +418,7 @@ impl<'m> Client<'m> {
                 .map(Found::Event),
             tutk_av::Event::IoctlAssembled => Some(Found::Assembled),
             tutk_av::Event::Media(packet) => {
+                self.stall.arrived(cx.now, packet.stream);
                 let receiver = match packet.stream {
                     Stream::Video => &mut self.video,
                     Stream::Audio => &mut self.audio,
@@ -473,7 +479,11 @@ impl<'m> Client<'m> {
     /// Does what a step of the challenge asks for.
     fn take_step(&mut self, cx: &mut Cx<'_>, step: &Step<'_>) {
         match step {
-            Step::Granted(_) => self.access = Access::Granted,
+            Step::Granted(_) => {
+                self.access = Access::Granted;
+                self.stall.granted(cx.now);
+                self.push_quality(cx.now);
+            }
             Step::Next => {
                 self.push_auth(cx);
                 if !self.control.has_auth() {
@@ -483,6 +493,38 @@ impl<'m> Client<'m> {
             }
             Step::Failed(e) => self.end(Cause::Auth(*e)),
             Step::Idle => {}
+        }
+    }
+
+    /// Asks for media that are wanted and have not come, or gives them up.
+    fn check_stall(&mut self, now: Instant) {
+        if self.ended.is_some() {
+            return;
+        }
+        match self.stall.handle_timeout(now, self.stack.iotc.heard()) {
+            Due::Nothing => {}
+            Due::Ask(media) => {
+                let request = ControlChannel { media, on: true };
+                let queued = self.control.push(now, Some(Owner::Own), true, |w| {
+                    Some(wyze_kauth::write_request(&request, w))
+                });
+                // Without room for it now there will be some later.
+                if queued.is_ok() {
+                    self.stall.asked(now);
+                    self.push_quality(now);
+                }
+            }
+            Due::End => self.end(Cause::Stalled),
+        }
+    }
+
+    /// Asks again for the picture that was asked for last, if any.
+    fn push_quality(&mut self, now: Instant) {
+        if let Some(quality) = self.stall.quality {
+            // Without it the camera sends the picture that it thinks best.
+            let _ = self
+                .control
+                .push(now, Some(Owner::Own), true, |w| Some(quality.write(w)));
         }
     }
 
@@ -583,7 +625,7 @@ fn reply_event<'p>(
     match (step, owner) {
         (Step::Granted(info), _) => info.map(Event::Authenticated),
         (_, Some(Owner::User(id))) => Some(Event::Reply { id, code, payload }),
-        (_, Some(Owner::Auth)) => None,
+        (_, Some(Owner::Auth | Owner::Own)) => None,
         #[cfg(feature = "talk")]
         (_, Some(Owner::Talk { .. })) => None,
         // An answer of the challenge that nobody waits for echoes our own repetition.

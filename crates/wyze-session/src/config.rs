@@ -3,11 +3,18 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
+#[cfg(feature = "client")]
+use tutk_av::LoginConfig;
+use tutk_dtls::Suites;
+#[cfg(feature = "client")]
+use tutk_iotc::AuthKey;
+use tutk_iotc::{Framings, Uid};
+#[cfg(feature = "client")]
+use wyze_kauth::AuthenticatorConfig;
+use wyze_kauth::{Enr, Hello, Mac, ResponseCommand};
+
 #[cfg(doc)]
 use crate::Cause;
-use tutk_dtls::Suites;
-use tutk_iotc::{Framings, Uid};
-use wyze_kauth::{Enr, Hello, Mac, ResponseCommand};
 
 /// What to do with a camera that does not answer the DTLS handshake, as firmware from before about 2021 does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,6 +27,29 @@ pub enum PlainPolicy {
     /// Give up: for owners who know that their camera speaks DTLS. [`Cause::Unencrypted`] when the camera says that it is
     /// too old for that.
     Refused,
+}
+
+/// How long media that are wanted may not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StallConfig {
+    /// After this long they are asked for once more.
+    pub ask: Duration,
+    /// After this long the session ends.
+    pub limit: Duration,
+}
+
+impl StallConfig {
+    /// 3 s and 8 s (`docs/protocol.md` §2.14).
+    pub const DEFAULT: Self = Self {
+        ask: Duration::from_secs(3),
+        limit: Duration::from_secs(8),
+    };
+}
+
+impl Default for StallConfig {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 /// What a [`Client`](crate::Client) must know about its camera.
@@ -50,6 +80,8 @@ pub struct ClientConfig<'a> {
     pub command: ResponseCommand,
     /// How long a complete frame waits for an earlier one that is still incomplete, without lossless mode.
     pub reorder: Duration,
+    /// When media that do not come are asked for again, and given up; `None`: whoever calls watches over them.
+    pub stall: Option<StallConfig>,
     /// Whether to ask for lossless mode: the camera sends again what was lost, and a frame waits up to 600 ms for that.
     /// It takes [`Storage::repair`](crate::Storage::repair) and whole frames, not chunks; without them it is not asked
     /// for. Outdoor cameras behind a base station refuse it.
@@ -75,13 +107,52 @@ impl<'a> ClientConfig<'a> {
             hello: Hello::AudioCodecs,
             command: ResponseCommand::K10002,
             reorder: Duration::from_millis(200),
+            stall: Some(StallConfig::DEFAULT),
             resend: true,
             plain: PlainPolicy::Allowed,
         }
     }
+}
 
+#[cfg(feature = "client")]
+impl<'a> ClientConfig<'a> {
     /// ENR and MAC that make the keys.
     pub(crate) fn credentials(&self) -> (&'a Enr, &'a Mac) {
         self.parent.unwrap_or((self.enr, self.mac))
+    }
+
+    /// What the IOTC layer must know.
+    pub(crate) fn iotc(&self) -> tutk_iotc::ClientConfig<'a> {
+        let (enr, mac) = self.credentials();
+        tutk_iotc::ClientConfig {
+            framings: self.framings,
+            ..tutk_iotc::ClientConfig::new(
+                self.uid,
+                AuthKey::new(wyze_kauth::auth_key(enr, mac)),
+                self.targets,
+            )
+        }
+    }
+
+    /// What the AV login must know. `resend`: there is memory for lossless mode.
+    pub(crate) fn login(&self, resend: bool) -> LoginConfig<'a> {
+        LoginConfig {
+            user: b"admin",
+            password: self.credentials().0.as_bytes(),
+            resend,
+        }
+    }
+
+    /// What the K-command challenge must know.
+    pub(crate) fn auth(&self) -> AuthenticatorConfig<'a> {
+        AuthenticatorConfig {
+            enr: self.enr,
+            parent_enr: self.parent.map(|(enr, _)| enr),
+            mac: self.mac,
+            video: self.video,
+            audio: self.audio,
+            hello: self.hello,
+            command: self.command,
+        }
     }
 }

@@ -65,6 +65,8 @@ pub(crate) enum Owner {
     Auth,
     /// The application.
     User(RequestId),
+    /// The session itself: media that do not come, the picture after a reconnect. Its loss changes nothing.
+    Own,
     /// The talk: K10010 for audio to the camera.
     #[cfg(feature = "talk")]
     Talk { on: bool },
@@ -135,6 +137,16 @@ impl Control {
         };
         self.pending.push(pending).map_err(|_| RequestError::Busy)?;
         Ok(Some(id))
+    }
+
+    /// Drops all requests; their ids are not used again.
+    pub(crate) fn clear(&mut self) {
+        self.pending.clear();
+    }
+
+    /// The request that was queued last, as a whole HL message.
+    pub(crate) fn newest(&self) -> Option<&[u8]> {
+        self.pending.last().map(|p| p.message.as_slice())
     }
 
     /// Drops the requests that have gone out and get no reply.

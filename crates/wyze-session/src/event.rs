@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use tutk_av::{Chunk, Dropped, Frame, Generation, Stream};
 use tutk_dtls::CipherSuite;
@@ -64,6 +65,14 @@ pub enum Event<'e> {
         stream: Stream,
         /// Which frame, and why.
         frame: Dropped,
+    },
+    /// Media that are wanted have not come for a while, and were asked for once more. If none come now, the session ends
+    /// with [`Cause::Stalled`] or [`Cause::Lost`].
+    Stalled {
+        /// Which stream is watched: video, or audio where no video is wanted.
+        stream: Stream,
+        /// For how long nothing of it has come.
+        silence: Duration,
     },
     /// A request was answered.
     Reply {
@@ -163,6 +172,8 @@ pub enum Cause {
     AuthTimeout,
     /// Nothing was heard from the peer for ten seconds.
     Lost,
+    /// The camera answers, but sent no media for eight seconds, though they were asked for once more.
+    Stalled,
     /// The lent transmit buffer is too small for a datagram of this session; lend 1500 bytes.
     BufferTooSmall,
 }
@@ -203,6 +214,9 @@ impl fmt::Display for Cause {
             ),
             Self::Lost => f.write_str(
                 "nothing was heard from the camera for ten seconds: it lost power or network",
+            ),
+            Self::Stalled => f.write_str(
+                "the camera answers but has stopped sending pictures and sound; restart the camera",
             ),
             Self::BufferTooSmall => {
                 f.write_str("the transmit buffer is too small; lend at least 1500 bytes")

@@ -10,6 +10,10 @@
 //! comes first, a datagram or `poll_timeout`; (4) hand a datagram to `handle_datagram` until it answers `None`, or call
 //! `handle_timeout`; then begin again. Extra calls are harmless. `Event::Closed` is the last event.
 //!
+//! To stay connected: [`Reconnect`] says when to try again after `Event::Closed`, and `Client::restart` does, in the same
+//! memory. Media that stop while the camera still answers are asked for once more, and then given up
+//! ([`ClientConfig::stall`]).
+//!
 //! Audio to the camera (feature `talk`): `Client::start_talk`, wait for `Event::TalkReady`, then `Client::send_audio` for
 //! each frame, which answers with the datagram to send. It takes [`Storage::talk_handshake`].
 //!
@@ -87,7 +91,12 @@ mod event;
 mod memory;
 #[cfg(feature = "client")]
 mod receiver;
+mod reconnect;
+#[cfg(feature = "client")]
+mod restart;
 mod stack;
+#[cfg(feature = "client")]
+mod stall;
 #[cfg(all(feature = "talk", any(feature = "client", feature = "camera")))]
 mod talk;
 mod transmit;
@@ -96,14 +105,16 @@ mod transmit;
 pub use camera::{Camera, CameraConfig, CameraEvent, MediaError};
 #[cfg(feature = "client")]
 pub use client::Client;
-pub use config::{ClientConfig, PlainPolicy};
+pub use config::{ClientConfig, PlainPolicy, StallConfig};
 pub use control::{LIMIT, MAX_REQUEST_LEN, MAX_REQUESTS, REPEAT, RequestError, RequestId};
 pub use event::{Cause, Event, Phase, TalkEnd};
 pub use memory::{Memory, RESEND_SLOT, RepairMemory, Storage};
+pub use reconnect::{BELIEVED, FIRST_DELAY, HEALTHY, LONGEST_DELAY, Reconnect};
 #[cfg(all(feature = "talk", feature = "client"))]
 pub use talk::{MAX_TALK_FRAME, TalkError};
 pub use transmit::{Stats, Transmit};
 
+pub use core::time::Duration;
 pub use tutk_av::{
     AudioFormat, Chunk, Codec, DropReason, Dropped, Frame, FrameInfo, Generation, OutFrame,
     Outgoing, Stream, TalkFrame,

@@ -44,6 +44,19 @@ impl<'m> Receiver<'m> {
         }
     }
 
+    /// Forgets all frames: a new stream begins.
+    pub(crate) fn reset(&mut self) {
+        match self {
+            Self::Frames { assembler, .. } => assembler.reset(),
+            Self::Chunks {
+                chunks, dropped, ..
+            } => {
+                chunks.reset();
+                *dropped = None;
+            }
+        }
+    }
+
     pub(crate) fn push<'p>(&mut self, now: Instant, packet: &MediaPacket<'p>) -> Received<'p> {
         match self {
             Self::Frames { assembler, .. } => {

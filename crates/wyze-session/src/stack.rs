@@ -123,6 +123,12 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
         }
     }
 
+    /// From now on DTLS or no session.
+    #[cfg(feature = "client")]
+    pub(crate) fn refuse_plain(&mut self) {
+        self.plain = Plain::Refused;
+    }
+
     /// The generation of a camera that does not speak DTLS, once that is known.
     pub(crate) fn plain(&self) -> Option<Generation> {
         self.main.plain().filter(|_| self.stage == Stage::Secured)

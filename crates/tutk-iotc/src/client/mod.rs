@@ -182,6 +182,15 @@ impl Client {
         self.version.filter(|_| self.is_open())
     }
 
+    /// When the camera was last heard, alives included, once a session has opened. As much to be believed as a source
+    /// address.
+    pub fn heard(&self) -> Option<Instant> {
+        match &self.state {
+            State::Open(link) => Some(link.heard()),
+            _ => None,
+        }
+    }
+
     /// The framing of the session, once it is open.
     pub fn framing(&self) -> Option<Framing> {
         match &self.state {

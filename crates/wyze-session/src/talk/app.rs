@@ -108,6 +108,14 @@ impl<'m> AppTalk<'m> {
         self.ready = false;
     }
 
+    /// Forgets the camera.
+    pub(crate) fn reset(&mut self) {
+        self.line.reset();
+        self.settled = None;
+        self.ready = false;
+        self.switching_off = false;
+    }
+
     /// Says goodbye, if there is anybody to say it to.
     pub(crate) fn close(&mut self) {
         self.line.close(TalkEnd::Local);

@@ -146,7 +146,6 @@ impl<D: DtlsRole, A: AvRole> Line<D, A> {
     }
 
     /// Forgets everything at once.
-    #[cfg(feature = "camera")]
     pub(crate) fn reset(&mut self) {
         self.state = State::Idle;
         self.limit = None;

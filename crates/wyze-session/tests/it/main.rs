@@ -6,4 +6,5 @@ mod endings;
 mod network;
 mod plain;
 mod replay;
+mod stay;
 mod talk;

@@ -101,7 +101,11 @@ fn with_pair(seed: u64, setup: &Setup, then: impl FnOnce(&mut Pair<'_, '_>)) {
         room2.talk_handshake.clear();
     }
     let cx = &mut Cx::new(world.now, &mut world.rng);
-    let config = ClientConfig::new(uid(), &enr, &mac, &targets);
+    let config = ClientConfig {
+        // The picture ends before the talks do.
+        stall: None,
+        ..ClientConfig::new(uid(), &enr, &mac, &targets)
+    };
     let mut client = ClientNode::new(&config, &mut room1, cx);
     let config = CameraConfig {
         framings: setup.framings,

@@ -57,7 +57,8 @@ struct Replies {
 /// The camera's side of one IOTC session. See the crate's documentation for the contract.
 ///
 /// A camera that serves several viewers has one `Device` for each and hands a datagram to the one that is bound to its
-/// source address, or to one that [is not bound](Self::is_bound); a bound one ignores searches from elsewhere.
+/// source address, to the one that [claims](Self::claims) it, or to one that [is not bound](Self::is_bound); a bound one
+/// ignores searches from elsewhere.
 #[derive(Debug)]
 pub struct Device {
     credentials: Credentials,
@@ -120,6 +121,14 @@ impl Device {
     /// Whether a client has a session.
     pub fn is_bound(&self) -> bool {
         matches!(&self.state, State::Bound(link) if link.is_open())
+    }
+
+    /// Whether a datagram claims to belong to the open session: it bears its id. Whoever serves several clients gives a
+    /// datagram from an unknown address to the device that says so; the upper layer finds out whether it is true, and
+    /// with that the client's new address.
+    pub fn claims(&self, datagram: &[u8]) -> bool {
+        matches!(&self.state, State::Bound(link) if link.is_open()
+            && wire::session_of(datagram).as_ref() == Some(link.sid()))
     }
 
     /// Where the client of the session is.

@@ -7,8 +7,9 @@
 //!                       close_notify, 3 × 0x0418 ─► CameraEvent::Closed(cause) ─► reset() for the next viewer
 //! ```
 //!
-//! One `Camera` serves one viewer. A server holds several and routes datagrams by source address; the first idle one
-//! gets what comes from unknown sources (`wyze-std` does that).
+//! One `Camera` serves one viewer. A server holds several and routes datagrams by source address; what comes from an
+//! unknown source goes to the one that claims it, a viewer's that has moved, else to the first idle one (`wyze-std` does
+//! that).
 
 mod api;
 mod reply;
@@ -340,6 +341,12 @@ impl<'m> Camera<'m> {
     /// The viewer's address, once one has opened a session.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.stack.iotc.peer()
+    }
+
+    /// Whether a datagram bears the session id of this viewer. From an address that no viewer is at, it is one of a viewer
+    /// that has moved: hand it to the camera that says so, and authentication decides.
+    pub fn claims(&self, datagram: &[u8]) -> bool {
+        self.stack.iotc.claims(datagram)
     }
 
     /// The framing the viewer chose, once one has opened a session.

@@ -209,7 +209,7 @@ pub fn serve<S: Source>(
         let wait = wake.map_or(MAX_WAIT, |at| at.since(now).min(MAX_WAIT));
         server.socket.wait(wait)?;
         while let Some((from, bytes)) = server.next_datagram(&mut buf) {
-            let i = route(&slots, from);
+            let i = route(&slots, from, bytes);
             if let Some(slot) = slots.get_mut(i) {
                 server.read(i, slot, from, bytes);
                 // A camera keeps one answer: it goes out before the next question is read.
@@ -228,10 +228,12 @@ pub fn serve<S: Source>(
     Ok(server.totals)
 }
 
-/// The slot of the viewer at `from`: its own, else the first idle one, else the one that only answers searches.
-fn route(slots: &[Slot<'_, '_>], from: SocketAddr) -> usize {
+/// The slot for a datagram from `from`: that of the viewer there, else that of the viewer who has moved there, else the
+/// first idle one, else the one that only answers searches.
+fn route(slots: &[Slot<'_, '_>], from: SocketAddr, datagram: &[u8]) -> usize {
     let own = slots.iter().position(|s| s.camera.peer() == Some(from));
-    own.or_else(|| slots.iter().position(|s| s.camera.is_idle()))
+    own.or_else(|| slots.iter().position(|s| s.camera.claims(datagram)))
+        .or_else(|| slots.iter().position(|s| s.camera.is_idle()))
         .unwrap_or(slots.len() - 1)
 }
 

@@ -107,6 +107,17 @@ pub struct AliveBody {
     pub sid: [u8; 8],
 }
 
+/// The session id in data or an alive.
+pub(super) fn session_of(datagram: &[u8]) -> Option<[u8; 8]> {
+    let header: &Header = prefix(datagram).ok()?;
+    let at = match header.command.get() {
+        DATA => offset_of!(DataHeader, sid),
+        ALIVE => offset_of!(AliveBody, sid),
+        _ => return None,
+    };
+    datagram.get(at..)?.first_chunk().copied()
+}
+
 /// Longest payload of a data packet, in bytes.
 pub const MAX_DATA: usize = u16::MAX as usize - 36;
 

@@ -11,7 +11,7 @@ mod packet;
 
 use core::mem::{offset_of, size_of};
 
-pub use packet::{Packet, open, parse};
+pub use packet::{Packet, open, parse, session_of};
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 

@@ -83,6 +83,35 @@ pub fn open(datagram: &mut [u8]) -> Result<Packet<'_>, Malformed> {
     parse(datagram)
 }
 
+/// The session id in a packet that a client sends in an open session (data, alive, close), either framing; `None` in
+/// anything else. The datagram stays as it is: whoever serves several clients sees whose it claims to be.
+pub fn session_of(datagram: &[u8]) -> Option<[u8; 8]> {
+    #[cfg(feature = "cc51")]
+    if datagram.starts_with(&CC51_MAGIC) {
+        return cc51::session_of(datagram);
+    }
+    // Two blocks, or a shorter packet whole: that much can be unscrambled by itself.
+    let mut start = [0; 2 * tutk_transcode::BLOCK];
+    let len = datagram.len().min(start.len());
+    let start = start.get_mut(..len)?;
+    start.copy_from_slice(datagram.get(..len)?);
+    tutk_transcode::decode(start);
+    let header: &Header = prefix(start).ok()?;
+    let body_len = usize::from(header.body_len.get());
+    if header.magic != MAGIC
+        || header.flags.get() != code::TO_DEVICE
+        || body_len + super::HEADER_LEN != datagram.len()
+    {
+        return None;
+    }
+    let at = match header.command.get() {
+        code::DATA_TO_DEVICE => offset_of!(DataHeader, sid),
+        code::ALIVE_TO_DEVICE | code::CLOSE_TO_DEVICE => offset_of!(Control, token),
+        _ => return None,
+    };
+    start.get(at..)?.first_chunk().copied()
+}
+
 /// Reads one TransCode packet that is unscrambled already.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rand_chacha::rand_core::SeedableRng;
 use tutk_core::{Cx, Instant, Layer, TxBuf};
 use tutk_iotc::{
     Client, ClientConfig, Device, DeviceConfig, Error, Framing, Framings, IDLE_LIMIT, MAX_TARGETS,
@@ -510,4 +511,70 @@ fn a_buffer_too_small_for_a_control_packet_is_fatal() {
     let mut cx = Cx::new(net.now, &mut net.rng);
     let result = net.client.poll_transmit(&mut cx, &mut tx);
     assert_eq!(result, Err(Error::BufferTooSmall));
+}
+
+#[test]
+fn a_device_claims_what_its_client_sends_in_the_session_and_nothing_else() {
+    for (framings, secure) in [
+        (Framings::TRANSCODE, true),
+        (Framings::TRANSCODE, false),
+        (Framings::CC51, true),
+    ] {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(13);
+        let mut cx = Cx::new(Instant::ZERO, &mut rng);
+        let (app, camera) = (addr("192.0.2.1:50000"), addr(HINT));
+        let open = |cx: &mut Cx<'_>| {
+            let targets = [camera];
+            let config = ClientConfig {
+                framings,
+                secure,
+                ..ClientConfig::new(uid(), key(), &targets)
+            };
+            let mut client = Client::new(&config, cx);
+            let mut device = Device::new(&DeviceConfig::new(uid(), key()), cx);
+            while !client.is_open() {
+                for (_, sent) in drain(&mut client, cx) {
+                    assert!(!device.claims(&sent), "a search is nobody's");
+                    give(&mut device, cx, app, &sent).unwrap();
+                }
+                for (_, sent) in drain(&mut device, cx) {
+                    give(&mut client, cx, camera, &sent).unwrap();
+                }
+            }
+            (client, device)
+        };
+        let (mut client, mut device) = open(&mut cx);
+        let (_, other) = open(&mut cx);
+        let mut sent = Vec::new();
+        for len in 1..100 {
+            let mut memory = [0; 256];
+            let mut tx = TxBuf::new(&mut memory);
+            tx.reserve(Client::HEADROOM, Client::TAILROOM).unwrap();
+            tx.append(&vec![0x17; len]).unwrap();
+            client.wrap(0, &mut tx).unwrap();
+            sent.push(tx.finish().to_vec());
+        }
+        // Alives, asked for where the framing has none of its own, and closes.
+        cx.now = Instant::from_millis(2_000);
+        device.handle_timeout(&mut cx).unwrap();
+        for (_, alive) in drain(&mut device, &mut cx) {
+            give(&mut client, &mut cx, camera, &alive).unwrap();
+        }
+        let alives = drain(&mut client, &mut cx);
+        assert_eq!(alives.len(), 1);
+        client.close();
+        let closes = drain(&mut client, &mut cx);
+        sent.extend(alives.into_iter().chain(closes).map(|(_, bytes)| bytes));
+        for datagram in &sent {
+            let before = datagram.clone();
+            assert!(device.claims(datagram), "{} bytes", datagram.len());
+            assert_eq!(*datagram, before);
+            assert!(!other.claims(datagram), "another session's");
+            for len in 0..24 {
+                assert!(!device.claims(&datagram[..len]));
+            }
+        }
+        device.reset(&mut cx);
+        assert!(!device.claims(&sent[0]));
+    }
 }

@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use wyze_session::{
-    Cause, Client, ClientConfig, Datagram, Event, RepairMemory, Storage, TalkError, TalkFrame,
+    Cause, Client, ClientConfig, Datagram, Event, Instant, Reconnect, RepairMemory, Storage,
+    TalkError, TalkFrame,
 };
 
 use crate::socket::Socket;
@@ -73,17 +74,36 @@ impl Default for Memory {
 pub enum Status {
     /// It does.
     Open,
+    /// A session has ended; the next one begins by itself ([`Connection::set_reconnect`]).
+    Waiting {
+        /// When, by [`Connection::now`].
+        until: Instant,
+        /// Why the last one ended.
+        cause: Cause,
+    },
     /// It is over, and why.
     Closed(Cause),
 }
 
 /// One camera, watched over a UDP socket by the thread that calls [`step`](Self::step).
+///
+/// ```text
+///   Open ── a session ends ─► reconnect? ── no ─► Closed
+///    ▲                           │ yes
+///    └──── searches anew ◄─── Waiting ── close() ─► Closed
+/// ```
 pub struct Connection<'m> {
     client: Client<'m>,
+    config: ClientConfig<'m>,
+    /// Where the search goes.
+    targets: Vec<SocketAddr>,
+    /// What `targets` are made of, unless the caller chose them.
+    hint: Option<SocketAddr>,
     socket: Socket,
     clock: Clock,
     transmit: Box<[u8; MAX_TRANSMIT]>,
-    closed: Option<Cause>,
+    reconnect: Option<Reconnect>,
+    status: Status,
 }
 
 impl fmt::Debug for Connection<'_> {
@@ -91,7 +111,7 @@ impl fmt::Debug for Connection<'_> {
         f.debug_struct("Connection")
             .field("client", &self.client)
             .field("socket", &self.socket)
-            .field("closed", &self.closed)
+            .field("status", &self.status)
             .finish_non_exhaustive()
     }
 }
@@ -104,21 +124,16 @@ impl<'m> Connection<'m> {
     /// The host name has no address, or the system refuses a socket.
     pub fn open(
         url: &CameraUrl,
-        config: &ClientConfig<'_>,
+        config: &ClientConfig<'m>,
         memory: &'m mut Memory,
     ) -> io::Result<Self> {
         let hint = url.resolve()?;
-        let targets = targets(hint);
         let local = match hint {
             SocketAddr::V4(v4) if v4.ip().is_loopback() => (Ipv4Addr::LOCALHOST, 0).into(),
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
-        let config = ClientConfig {
-            targets: &targets,
-            ..*config
-        };
-        Self::with_socket(bind(local)?, &config, memory)
+        Self::new(bind(local)?, config, targets(hint), Some(hint), memory)
     }
 
     /// The same over a socket that the caller has bound, with `config.targets` as they are.
@@ -127,19 +142,43 @@ impl<'m> Connection<'m> {
     /// The system does not let the socket be set up.
     pub fn with_socket(
         socket: UdpSocket,
-        config: &ClientConfig<'_>,
+        config: &ClientConfig<'m>,
+        memory: &'m mut Memory,
+    ) -> io::Result<Self> {
+        Self::new(socket, config, config.targets.to_vec(), None, memory)
+    }
+
+    fn new(
+        socket: UdpSocket,
+        config: &ClientConfig<'m>,
+        targets: Vec<SocketAddr>,
+        hint: Option<SocketAddr>,
         memory: &'m mut Memory,
     ) -> io::Result<Self> {
         let socket = Socket::new(socket)?;
         let mut clock = Clock::new();
-        let client = Client::new(config, memory.split(), &mut clock.cx());
+        let first = ClientConfig {
+            targets: &targets,
+            ..*config
+        };
         Ok(Self {
-            client,
+            client: Client::new(&first, memory.split(), &mut clock.cx()),
+            config: *config,
+            targets,
+            hint,
             socket,
             clock,
             transmit: Box::new([0; MAX_TRANSMIT]),
-            closed: None,
+            reconnect: None,
+            status: Status::Open,
         })
+    }
+
+    /// From now on a session that ends is followed by another one, as `policy` says; with `None`, as in the beginning, it
+    /// is the end of the connection. Each session ends with an [`Event::Closed`] of its own, and
+    /// [`Status::Waiting`] is what [`step`](Self::step) answers until the next one begins.
+    pub fn set_reconnect(&mut self, policy: Option<Reconnect>) {
+        self.reconnect = policy;
     }
 
     /// Sends what is due, waits at most `limit` for datagrams, and tells what came of those that are there. Returns early
@@ -152,10 +191,13 @@ impl<'m> Connection<'m> {
         limit: Duration,
         mut on_event: impl FnMut(Event<'_>),
     ) -> io::Result<Status> {
+        if let Status::Waiting { until, .. } = self.status {
+            self.wait_out(until, limit)?;
+        }
         self.send_due();
         self.tell(&mut on_event);
-        if let Some(cause) = self.closed {
-            return Ok(Status::Closed(cause));
+        if self.status != Status::Open {
+            return Ok(self.status);
         }
         let now = self.clock.now();
         let next = self.client.poll_timeout();
@@ -174,7 +216,7 @@ impl<'m> Connection<'m> {
         self.client.handle_timeout(&mut self.clock.cx());
         self.send_due();
         self.tell(&mut on_event);
-        Ok(self.closed.map_or(Status::Open, Status::Closed))
+        Ok(self.status)
     }
 
     /// Sends a frame of audio to be played, once [`Client::start_talk`] has led to [`Event::TalkReady`]. Go on with
@@ -190,11 +232,16 @@ impl<'m> Connection<'m> {
         Ok(())
     }
 
-    /// Ends the session and says goodbye, so that the camera frees the viewer slot at once.
+    /// Ends the connection and says goodbye, so that the camera frees the viewer slot at once. Between two sessions there
+    /// is nobody to say it to, and no event.
     ///
     /// # Errors
     /// The socket failed.
     pub fn close(&mut self, mut on_event: impl FnMut(Event<'_>)) -> io::Result<Cause> {
+        self.reconnect = None;
+        if let Status::Waiting { .. } = self.status {
+            self.status = Status::Closed(Cause::Local);
+        }
         self.client.close();
         loop {
             if let Status::Closed(cause) = self.step(Duration::ZERO, &mut on_event)? {
@@ -209,8 +256,14 @@ impl<'m> Connection<'m> {
     }
 
     /// Microseconds since the connection was opened.
-    pub fn now(&self) -> wyze_session::Instant {
+    pub fn now(&self) -> Instant {
         self.clock.now()
+    }
+
+    /// Goes on over another socket, as behind a router that gives the flow another port.
+    #[cfg(test)]
+    pub(crate) fn move_to(&mut self, socket: UdpSocket) {
+        self.socket = Socket::new(socket).unwrap();
     }
 
     fn send_due(&mut self) {
@@ -223,12 +276,44 @@ impl<'m> Connection<'m> {
     }
 
     fn tell(&mut self, on_event: &mut impl FnMut(Event<'_>)) {
+        let mut closed = None;
         while let Some(event) = self.client.poll_event(&mut self.clock.cx()) {
             if let Event::Closed(cause) = &event {
-                self.closed = Some(*cause);
+                closed = Some(*cause);
             }
             on_event(event);
         }
+        if let Some(cause) = closed {
+            let healthy = self.client.healthy(self.clock.now());
+            let mut cx = self.clock.cx();
+            let policy = self.reconnect.as_mut();
+            self.status = match policy.and_then(|policy| policy.after(cause, healthy, &mut cx)) {
+                Some(until) => Status::Waiting { until, cause },
+                None => Status::Closed(cause),
+            };
+        }
+    }
+
+    /// Waits for the time of the next session, at most `limit`, and begins it then.
+    fn wait_out(&mut self, until: Instant, limit: Duration) -> io::Result<()> {
+        let left = until.since(self.clock.now());
+        if !left.is_zero() {
+            // What still comes belongs to the session that is over, and is not read.
+            self.socket.wait(left.min(limit))?;
+        }
+        if self.clock.now() >= until {
+            if let Some(hint) = self.hint {
+                // There may be other interfaces by now.
+                self.targets = targets(hint);
+            }
+            let config = ClientConfig {
+                targets: &self.targets,
+                ..self.config
+            };
+            self.client.restart(&config, &mut self.clock.cx());
+            self.status = Status::Open;
+        }
+        Ok(())
     }
 }
 

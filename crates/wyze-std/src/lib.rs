@@ -1,6 +1,7 @@
 //! Wyze cameras from an ordinary program: `wyze-session` driven over `std` UDP sockets.
 //!
-//! * [`Connection`] watches one camera: give it time with [`Connection::step`], get events.
+//! * [`Connection`] watches one camera: give it time with [`Connection::step`], get events. With
+//!   [`Connection::set_reconnect`] it goes on after the camera has been away.
 //! * [`serve`] is a camera: it answers any number of viewers up to its slots and plays a [`Source`] to each.
 //! * [`CameraUrl`] reads `wyze://…` URLs as go2rtc writes them.
 //!
@@ -32,6 +33,8 @@ mod connection;
 mod server;
 mod socket;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod url;
 
 pub use clock::{Clock, OsRng};

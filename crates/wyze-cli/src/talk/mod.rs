@@ -112,6 +112,8 @@ fn talk(
     let mut config = url.config();
     config.video = false;
     config.audio = args.codec.is_none();
+    // A camera without a microphone can still be talked to.
+    config.stall = None;
     let coded = matches!(sound.codec, AudioCodec::Aac | AudioCodec::Opus);
     if coded && config.hello == Hello::AudioCodecs {
         // Not asked for PCM, a camera keeps to AAC or Opus.

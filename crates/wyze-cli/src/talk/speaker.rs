@@ -257,7 +257,7 @@ impl<'a> Speaker<'a> {
             .step(limit, |event| self.on_event(at, event))
             .map_err(|e| socket_failure(&e))?;
         match status {
-            Status::Open => Ok(()),
+            Status::Open | Status::Waiting { .. } => Ok(()),
             Status::Closed(cause) => Err(cause.into()),
         }
     }

@@ -1,0 +1,190 @@
+//! Client and camera over loopback: sessions that end and go on.
+
+use std::net::UdpSocket;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use wyze_session::{
+    CameraConfig, CameraEvent, Cause, Codec, Enr, Event, Mac, Reconnect, Stream, Uid,
+};
+
+use crate::{
+    CameraUrl, Connection, Memory, Report, Sample, ServeOptions, Source, Status, bind, serve,
+};
+
+const MAX: Duration = Duration::from_secs(20);
+const TICK: Duration = Duration::from_millis(20);
+
+/// A picture every 20 ms, each a key frame.
+struct Pictures(u32);
+
+impl Source for Pictures {
+    fn sample(&self, index: usize) -> Option<Sample<'_>> {
+        (index < self.0 as usize).then(|| Sample {
+            stream: Stream::Video,
+            key: true,
+            codec: Codec::H264,
+            at: TICK * index as u32,
+            data: &[0x65; 900],
+            fps: 50,
+            sample_rate: 0,
+            channels: 0,
+        })
+    }
+
+    fn duration(&self) -> Duration {
+        TICK * self.0
+    }
+}
+
+fn loopback() -> UdpSocket {
+    bind("127.0.0.1:0".parse().unwrap()).unwrap()
+}
+
+/// Runs `watch` with the URL of a camera that shows `pictures`. Which slots were opened.
+fn with_camera(
+    slots: usize,
+    pictures: u32,
+    repeat: bool,
+    watch: impl FnOnce(&CameraUrl),
+) -> Vec<usize> {
+    let uid: Uid = "SIMCAMSIMCAMSIMCAM11".parse().unwrap();
+    let (enr, mac) = (
+        Enr::new("sim-enr-16byte!!").unwrap(),
+        Mac::new("00AA11BB22CC").unwrap(),
+    );
+    let socket = loopback();
+    let url = format!(
+        "wyze://{}?uid=SIMCAMSIMCAMSIMCAM11&enr=sim-enr-16byte!!&mac=00AA11BB22CC",
+        socket.local_addr().unwrap()
+    );
+    let options = ServeOptions {
+        camera: CameraConfig::new(uid, &enr, &mac),
+        slots,
+        repeat,
+        once: false,
+    };
+    let (stop, opened) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        let server = scope.spawn(|| {
+            serve(&socket, &options, &Pictures(pictures), &stop, |report| {
+                if let Report::Viewer {
+                    slot,
+                    event: CameraEvent::Opened { .. },
+                } = report
+                {
+                    opened.lock().unwrap().push(slot);
+                }
+            })
+        });
+        // A failed assertion must not leave the server running, or the scope never ends.
+        let watched = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            watch(&url.parse().unwrap());
+        }));
+        stop.store(true, Ordering::Relaxed);
+        server.join().unwrap().unwrap();
+        if let Err(panic) = watched {
+            std::panic::resume_unwind(panic);
+        }
+    });
+    opened.into_inner().unwrap()
+}
+
+#[derive(Default)]
+struct Told {
+    pictures: usize,
+    let_in: usize,
+    ends: Vec<Cause>,
+}
+
+/// Steps until `done`. The last status.
+fn step_until(
+    connection: &mut Connection<'_>,
+    told: &mut Told,
+    done: impl Fn(&Told, Status) -> bool,
+) -> Status {
+    let start = Instant::now();
+    loop {
+        let status = connection
+            .step(TICK, |event| match event {
+                Event::Authenticated(_) => told.let_in += 1,
+                Event::Video(_) => told.pictures += 1,
+                Event::Closed(cause) => told.ends.push(cause),
+                _ => {}
+            })
+            .unwrap();
+        if done(told, status) {
+            return status;
+        }
+        assert!(start.elapsed() < MAX, "{status:?}, {:?}", told.ends);
+    }
+}
+
+#[test]
+fn a_connection_goes_on_after_a_session_and_ends_cleanly_between_two() {
+    with_camera(1, 10, false, |url| {
+        let mut memory = Memory::default();
+        let mut connection = Connection::open(url, &url.config(), &mut memory).unwrap();
+        connection.set_reconnect(Some(Reconnect::new()));
+        let mut told = Told::default();
+        for session in 1..=2 {
+            let status = step_until(&mut connection, &mut told, |_, status| {
+                status != Status::Open
+            });
+            let Status::Waiting { until, cause } = status else {
+                panic!("{status:?}");
+            };
+            assert_eq!(cause, Cause::Peer);
+            let wait = until - connection.now();
+            assert!(
+                wait > TICK && wait < Duration::from_millis(2 * 1125),
+                "{wait:?}"
+            );
+            assert_eq!((told.let_in, told.ends.len()), (session, session));
+            assert_eq!(told.pictures, 10 * session);
+            if session == 1 {
+                step_until(&mut connection, &mut told, |_, status| {
+                    status == Status::Open
+                });
+            }
+        }
+        let start = Instant::now();
+        let cause = connection.close(|event| panic!("{event:?}")).unwrap();
+        assert_eq!(cause, Cause::Local);
+        assert!(start.elapsed() < Duration::from_millis(500));
+        let status = connection.step(MAX, |event| panic!("{event:?}")).unwrap();
+        assert_eq!(status, Status::Closed(Cause::Local));
+    });
+}
+
+#[test]
+fn without_a_policy_the_first_end_is_the_last() {
+    with_camera(1, 3, false, |url| {
+        let mut memory = Memory::default();
+        let mut connection = Connection::open(url, &url.config(), &mut memory).unwrap();
+        let mut told = Told::default();
+        let status = step_until(&mut connection, &mut told, |_, status| {
+            status != Status::Open
+        });
+        assert_eq!(status, Status::Closed(Cause::Peer));
+    });
+}
+
+#[test]
+fn a_viewer_that_moves_to_another_port_keeps_its_session_and_its_slot() {
+    let opened = with_camera(2, 50, true, |url| {
+        let mut memory = Memory::default();
+        let mut connection = Connection::open(url, &url.config(), &mut memory).unwrap();
+        let mut told = Told::default();
+        step_until(&mut connection, &mut told, |told, _| told.pictures > 10);
+        connection.move_to(loopback());
+        let before = told.pictures;
+        step_until(&mut connection, &mut told, |told, _| {
+            told.pictures > before + 100
+        });
+        assert_eq!((told.let_in, told.ends.len()), (1, 0));
+        connection.close(|_| {}).unwrap();
+    });
+    assert_eq!(opened, [0]);
+}

@@ -84,7 +84,7 @@ impl Exit {
         use tutk_dtls::Error as Secure;
         match cause {
             Cause::Local => Self::Interrupted,
-            Cause::Peer | Cause::Lost | Cause::Exhausted => Self::Lost,
+            Cause::Peer | Cause::Lost | Cause::Stalled | Cause::Exhausted => Self::Lost,
             Cause::NoAnswer => Self::NoAnswer,
             Cause::OtherDevice => Self::OtherDevice,
             Cause::Refused => Self::Refused,
@@ -274,6 +274,7 @@ mod tests {
             (Cause::Auth(AuthError::UnreadableReply), 14),
             (Cause::Peer, 16),
             (Cause::Lost, 16),
+            (Cause::Stalled, 16),
             (Cause::BufferTooSmall, 1),
         ] {
             assert_eq!(Exit::of(cause).code(), exit, "{cause:?}");

@@ -16,6 +16,8 @@ pub(crate) struct Meter {
     pub(crate) bytes: u64,
     /// Frames that were given up, of both streams.
     pub(crate) dropped: u64,
+    /// How often the camera was lost and searched for again.
+    pub(crate) losses: u64,
     /// What lossless mode has done.
     pub(crate) repairs: Repairs,
     /// When the first and the last video frame came.
@@ -126,6 +128,7 @@ impl Meter {
             "audio_frames": self.audio_frames,
             "bytes": self.bytes,
             "dropped": self.dropped,
+            "losses": self.losses,
             "lossless": self.repairs.lossless,
             "repaired": self.repairs.repaired,
         }) else {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use wyze_media::{
     AudioCodec, AudioFormat, AudioFrame, Format, Output, Sink, SinkError, VideoCodec, VideoFrame,
 };
-use wyze_std::session::{Dropped, Frame, Stream};
+use wyze_std::session::{Cause, Dropped, Frame, Stream};
 
 use crate::failure::{Exit, Failure};
 use crate::meter::Meter;
@@ -169,6 +169,15 @@ impl Viewer for Recorder {
     fn dropped(&mut self, _: Duration, stream: Stream, frame: &Dropped) {
         self.meter.dropped += 1;
         self.report.dropped(stream, frame);
+    }
+
+    fn lost(&mut self, at: Duration, cause: Cause) {
+        self.meter.losses += 1;
+        self.report.lost(at, cause);
+    }
+
+    fn found(&mut self, at: Duration, away: Duration) {
+        self.report.found(at, away);
     }
 
     fn tick(&mut self, at: Duration, repairs: Repairs) -> Flow {

@@ -4,9 +4,9 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use wyze_std::session::{Dropped, Stream};
+use wyze_std::session::{Cause, Dropped, Stream};
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::meter::Meter;
 use crate::step::Step;
 
@@ -101,6 +101,30 @@ impl Report {
             self.json(object(json!({
                 "event": "dropped", "stream": stream, "frame": frame.number, "reason": reason,
             })));
+        }
+    }
+
+    /// The camera is gone and searched for.
+    pub(crate) fn lost(&mut self, at: Duration, cause: Cause) {
+        self.change(
+            &format!("lost the camera, searching for it: {cause}"),
+            json!({ "event": "lost", "cause": Exit::of(cause).name(), "ms": millis(at) }),
+        );
+    }
+
+    /// It is back.
+    pub(crate) fn found(&mut self, at: Duration, away: Duration) {
+        self.change(
+            &format!("the camera is back after {:.1} s", away.as_secs_f64()),
+            json!({ "event": "found-again", "away_ms": millis(away), "ms": millis(at) }),
+        );
+    }
+
+    fn change(&mut self, text: &str, event: Value) {
+        match self.style {
+            Style::Lines | Style::Progress => self.line(text),
+            Style::Json => self.json(object(event)),
+            Style::Silent => log::warn!("{text}"),
         }
     }
 
@@ -217,7 +241,6 @@ fn millis(at: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Exit;
     use std::sync::{Arc, Mutex};
 
     #[derive(Clone, Default)]

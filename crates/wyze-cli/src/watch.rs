@@ -2,15 +2,18 @@
 //!
 //! ```text
 //!   search ─ Found ─ Session ─ Secured ─ LoggedIn ─ Authenticated ─ FirstFrame ─► frames ─► goodbye
-//!      └─────────── `timeout`: where it stopped is the cause ──────────┘   └ silence of STALL: cause `lost`
+//!      └─────────── `timeout`: where it stopped is the cause ──────────┘            │  ▲
+//!                                                                     session ends ▼  │ next picture
+//!                                                                         lost ─ searches again, if the plan says so
 //! ```
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use wyze_std::session::kauth::command::{ControlChannel, Media, Request as _};
-use wyze_std::session::kauth::models::{self, Quality, ResolutionRequest};
-use wyze_std::session::{Cause, ClientConfig, Dropped, Event, Frame, RequestError, Stream};
+use wyze_std::session::kauth::models::{self, Quality};
+use wyze_std::session::{
+    Cause, ClientConfig, Dropped, Event, Frame, Reconnect, RequestError, Stream,
+};
 use wyze_std::{CameraUrl, Connection, Memory, Status};
 
 use crate::failure::{Exit, Failure};
@@ -19,9 +22,7 @@ use crate::step::{Description, Step, codec_name};
 
 /// The longest sleep: how soon ctrl-C and deadlines are noticed, and how often [`Viewer::tick`] is called.
 const TICK: Duration = Duration::from_millis(100);
-/// Media that were granted and do not come are asked for again after this long (`docs/protocol.md` §2.14).
-const ASK_AGAIN: Duration = Duration::from_secs(3);
-/// Without a frame for this long there is nothing to wait for.
+/// A camera that has let us in sends a first picture within this, or none.
 const STALL: Duration = Duration::from_secs(10);
 
 /// What to watch, and when to give up.
@@ -33,12 +34,15 @@ pub(crate) struct Plan<'a> {
     pub(crate) quality: Option<Quality>,
     /// The first frame must come within this.
     pub(crate) timeout: Duration,
-    /// After the camera has let us in, frames must come within this.
+    /// After the camera has let us in, the first frame must come within this.
     pub(crate) patience: Duration,
+    /// Whether to go on when the camera is lost after the first picture.
+    pub(crate) reconnect: Option<Reconnect>,
 }
 
 impl<'a> Plan<'a> {
-    /// A plan that waits `timeout` for the first frame and [`STALL`] between frames.
+    /// A plan that waits `timeout` for the first frame, [`STALL`] of it after the camera has let us in, and does not go on
+    /// when the camera is lost.
     ///
     /// # Errors
     /// The URL's model does not speak TUTK.
@@ -50,6 +54,7 @@ impl<'a> Plan<'a> {
             quality: None,
             timeout,
             patience: STALL,
+            reconnect: None,
         })
     }
 }
@@ -93,6 +98,12 @@ pub(crate) trait Viewer {
     /// A frame was given up.
     fn dropped(&mut self, at: Duration, stream: Stream, frame: &Dropped);
 
+    /// The session ended with `cause`, and the camera is searched for again. Told once until [`found`](Self::found).
+    fn lost(&mut self, _at: Duration, _cause: Cause) {}
+
+    /// The first picture has come after the camera was lost `away` ago.
+    fn found(&mut self, _at: Duration, _away: Duration) {}
+
     /// Time goes by; what lossless mode has done so far.
     fn tick(&mut self, at: Duration, repairs: Repairs) -> Flow;
 }
@@ -124,7 +135,11 @@ pub(crate) fn watch(
         start: Instant::now(),
         reached: Reached::Nothing,
         last_media: Duration::ZERO,
-        asked_again: false,
+        lost: None,
+        waiting: false,
+        established: false,
+        repairs: Repairs::default(),
+        repaired_before: 0,
         quality: plan.quality,
         outcome: None,
     };
@@ -143,7 +158,15 @@ struct Watch<'a> {
     reached: Reached,
     /// When the last frame came, or the camera let us in.
     last_media: Duration,
-    asked_again: bool,
+    /// Since when the camera is lost, if it is.
+    lost: Option<Duration>,
+    /// Between two sessions.
+    waiting: bool,
+    repairs: Repairs,
+    /// What was repaired in sessions that are over.
+    repaired_before: u32,
+    /// The first picture has come.
+    established: bool,
     /// What is still to be asked for.
     quality: Option<Quality>,
     outcome: Option<Result<End, Failure>>,
@@ -155,13 +178,19 @@ impl Watch<'_> {
             let status = connection
                 .step(TICK, |event| self.on_event(event))
                 .map_err(|e| socket_failure(&e))?;
-            let repairs = repairs(connection);
-            let flow = self.viewer.tick(self.start.elapsed(), repairs);
+            self.count_repairs(connection);
+            let flow = self.viewer.tick(self.start.elapsed(), self.repairs);
             if let Some(outcome) = self.outcome.take() {
                 return outcome;
             }
-            if let Status::Closed(cause) = status {
-                return Ok(End::Closed(cause));
+            match status {
+                Status::Open => self.waiting = false,
+                Status::Waiting { cause, .. } => self.note_loss(cause),
+                Status::Closed(Cause::Stalled) if self.reached < Reached::FirstFrame => {
+                    let silence = self.start.elapsed().saturating_sub(self.last_media);
+                    return Err(no_media(silence));
+                }
+                Status::Closed(cause) => return Ok(End::Closed(cause)),
             }
             if stop.load(Ordering::Relaxed) {
                 return Ok(End::Interrupted);
@@ -169,9 +198,39 @@ impl Watch<'_> {
             if flow == Flow::Enough {
                 return Ok(End::Enough);
             }
-            let now = self.start.elapsed();
-            self.check_deadlines(now)?;
-            self.ask(connection, now);
+            self.check_deadlines(self.start.elapsed())?;
+            self.ask_for_quality(connection);
+            if self.reached == Reached::FirstFrame && !self.established {
+                // From here on it is known that everything the user said is right.
+                self.established = true;
+                connection.set_reconnect(self.plan.reconnect.clone());
+            }
+        }
+    }
+
+    fn count_repairs(&mut self, connection: &mut Connection<'_>) {
+        let (client, _) = connection.client();
+        if !self.waiting && client.is_authenticated() {
+            let av = client.stats().av;
+            let repaired = av.rx_repaired.saturating_add(av.rx_recovered);
+            self.repairs = Repairs {
+                lossless: client.is_lossless(),
+                repaired: self.repaired_before.saturating_add(repaired),
+            };
+        }
+    }
+
+    /// A session is over, and another one follows.
+    fn note_loss(&mut self, cause: Cause) {
+        if std::mem::replace(&mut self.waiting, true) {
+            return;
+        }
+        self.repaired_before = self.repairs.repaired;
+        log::debug!("the session ended: {cause}");
+        if self.lost.is_none() {
+            let at = self.start.elapsed();
+            self.lost = Some(at);
+            self.viewer.lost(at, cause);
         }
     }
 
@@ -199,9 +258,10 @@ impl Watch<'_> {
                 );
                 self.viewer.dropped(at, stream, &frame);
             }
-            Event::NoReply { code, .. } if code == ControlChannel::CODE => {
-                log::debug!("the camera did not answer when it was asked for media again");
-            }
+            Event::Stalled { stream, silence } => log::debug!(
+                "no {stream:?} for {:.1} s; asked for it again",
+                silence.as_secs_f64()
+            ),
             Event::NoReply { .. } => log::warn!(
                 "the camera did not answer the request for this quality; it goes on with its own"
             ),
@@ -211,7 +271,11 @@ impl Watch<'_> {
 
     fn frame(&mut self, at: Duration, frame: &Frame<'_>) {
         self.last_media = at;
-        self.asked_again = false;
+        if frame.stream == Stream::Video
+            && let Some(lost) = self.lost.take()
+        {
+            self.viewer.found(at, at.saturating_sub(lost));
+        }
         if self.reached < Reached::FirstFrame && frame.stream == Stream::Video {
             let codec = codec_name(frame.info.codec);
             let bytes = frame.data.len();
@@ -225,81 +289,53 @@ impl Watch<'_> {
     }
 
     fn step(&mut self, at: Duration, step: &Step) {
-        self.reached = step.into();
-        self.viewer.step(at, step);
+        // Only the first way to a picture is worth telling.
+        if !self.established {
+            self.reached = step.into();
+            self.viewer.step(at, step);
+        }
     }
 
     fn check_deadlines(&self, now: Duration) -> Result<(), Failure> {
-        let silence = now.saturating_sub(self.last_media);
-        if self.reached >= Reached::Authenticated && silence >= self.plan.patience {
-            return Err(no_media(self.reached, silence));
+        if self.reached == Reached::FirstFrame {
+            return Ok(());
         }
-        if self.reached < Reached::FirstFrame && now >= self.plan.timeout {
+        let silence = now.saturating_sub(self.last_media);
+        if self.reached == Reached::Authenticated && silence >= self.plan.patience {
+            return Err(no_media(silence));
+        }
+        if now >= self.plan.timeout {
             let timeout = self.plan.timeout;
             return Err(self
                 .reached
                 .out_of_time(timeout)
-                .unwrap_or_else(|| no_media(self.reached, timeout)));
+                .unwrap_or_else(|| no_media(timeout)));
         }
         Ok(())
     }
 
-    /// Asks for the picture that the user wants, and for media that do not come.
-    fn ask(&mut self, connection: &mut Connection<'_>, now: Duration) {
-        if self.reached < Reached::Authenticated {
-            return;
-        }
+    /// Asks for the picture that the user wants, once; the session asks again where that is needed.
+    fn ask_for_quality(&mut self, connection: &mut Connection<'_>) {
+        let Some(quality) = self.quality else { return };
         let (client, clock) = connection.client();
-        if let Some(quality) = self.quality {
-            let model = self.plan.url.model().and_then(models::lookup);
-            let sent = match quality.request(model) {
-                ResolutionRequest::ResolvingBit(request) => {
-                    client.request(&mut clock.cx(), &request)
-                }
-                ResolutionRequest::VideoParams(request) => {
-                    client.request(&mut clock.cx(), &request)
-                }
-                _ => Err(RequestError::TooLong),
-            };
-            match sent {
-                Err(RequestError::Busy | RequestError::NotReady) => {}
-                Ok(_) => self.quality = None,
-                Err(e) => {
-                    log::warn!("the quality was not asked for: {e}");
-                    self.quality = None;
-                }
+        let model = self.plan.url.model().and_then(models::lookup);
+        match client.set_quality(&mut clock.cx(), quality, model) {
+            Err(RequestError::Busy | RequestError::NotReady) => {}
+            Ok(_) => self.quality = None,
+            Err(e) => {
+                log::warn!("the quality was not asked for: {e}");
+                self.quality = None;
             }
         }
-        if !self.asked_again && now.saturating_sub(self.last_media) >= ASK_AGAIN {
-            self.asked_again = client.enable(&mut clock.cx(), Media::Video, true).is_ok();
-        }
     }
 }
 
-fn repairs(connection: &mut Connection<'_>) -> Repairs {
-    let (client, _) = connection.client();
-    let av = client.stats().av;
-    Repairs {
-        lossless: client.is_lossless(),
-        repaired: av.rx_repaired.saturating_add(av.rx_recovered),
-    }
-}
-
-fn no_media(reached: Reached, silence: Duration) -> Failure {
-    let seconds = silence.as_secs();
-    if reached < Reached::FirstFrame {
-        return Failure::new(
-            Exit::NoMedia,
-            format!(
-                "the camera let us in but sent no picture for {seconds} s; check that the Wyze app shows one, or try \
-                 --quality sd"
-            ),
-        );
-    }
+fn no_media(silence: Duration) -> Failure {
     Failure::new(
-        Exit::Lost,
+        Exit::NoMedia,
         format!(
-            "no frame came for {seconds} s though the camera still answers; restart the camera"
+            "the camera let us in but sent no picture for {} s; check that the Wyze app shows one, or try --quality sd",
+            silence.as_secs()
         ),
     )
 }

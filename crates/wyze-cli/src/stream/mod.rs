@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use wyze_media::{Format, SinkError};
 use wyze_std::CameraUrl;
+use wyze_std::session::Reconnect;
 use wyze_std::session::kauth::models::Quality;
 
 use crate::failure::Failure;
@@ -31,6 +32,9 @@ Examples:
 
 The URL is the one that go2rtc uses; quote it, & is special to shells. The address in it is only where the search
 begins: the camera is recognised by its UID, also at another address of this network.
+
+A camera that is lost after the first picture is searched for again, at once and then less and less often, up to once a
+minute; the recording goes on in the same file. Only a first attempt that fails ends the program.
 
 A recording is playable whatever ends it. The file is replaced by the first frame that is written; without a frame no
 file remains. Exit codes name the cause: docs/exit-codes.md.";
@@ -62,6 +66,9 @@ pub(crate) struct StreamArgs {
     /// Whether to ask the camera to send again what is lost
     #[arg(long, value_enum, default_value_t = ResendOption::On)]
     resend: ResendOption,
+    /// What to do when the camera is lost after the first picture: off, forever, or how many attempts in a row
+    #[arg(long, value_name = "off|forever|N", value_parser = ReconnectOption::parse, default_value = "forever")]
+    reconnect: ReconnectOption,
     /// Give up when no picture has come after this long
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
     timeout: Duration,
@@ -114,6 +121,36 @@ enum ResendOption {
     Off,
 }
 
+/// Whether to search for a camera that was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ReconnectOption {
+    Off,
+    Forever,
+    Attempts(u32),
+}
+
+impl ReconnectOption {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            "forever" => Ok(Self::Forever),
+            _ => match text.parse() {
+                Ok(0) => Ok(Self::Off),
+                Ok(attempts) => Ok(Self::Attempts(attempts)),
+                Err(_) => Err("neither off nor forever nor a number of attempts".to_owned()),
+            },
+        }
+    }
+
+    fn policy(self) -> Option<Reconnect> {
+        match self {
+            Self::Off => None,
+            Self::Forever => Some(Reconnect::new()),
+            Self::Attempts(attempts) => Some(Reconnect::limited(attempts)),
+        }
+    }
+}
+
 impl From<QualityOption> for Quality {
     fn from(option: QualityOption) -> Self {
         match option {
@@ -159,6 +196,7 @@ pub(crate) fn run(args: &StreamArgs) -> Result<(), Failure> {
     let (path, format) = args.target()?;
     let mut plan = Plan::new(&url, args.timeout)?;
     plan.quality = Some(args.quality(&url));
+    plan.reconnect = args.reconnect.policy();
     let audio = !args.no_audio && !matches!(format, Format::AnnexB(_));
     plan.config.audio = audio;
     // Some models refuse it whatever the user wants.
@@ -231,6 +269,16 @@ mod tests {
         assert_eq!(name(&["-f", "H264"]), Path::new("camera.h264"));
         assert_eq!(name(&["-o", "x.mp4"]), Path::new("x.mp4"));
         assert!(args(&["-o", "x.mkv"]).target().is_err());
+    }
+
+    #[test]
+    fn a_lost_camera_is_searched_for_unless_told_otherwise() {
+        let option = |more: &[&str]| args(more).reconnect;
+        assert_eq!(option(&[]), ReconnectOption::Forever);
+        assert_eq!(option(&["--reconnect", "off"]), ReconnectOption::Off);
+        assert_eq!(option(&["--reconnect", "0"]), ReconnectOption::Off);
+        assert_eq!(option(&["--reconnect", "3"]), ReconnectOption::Attempts(3));
+        assert!(ReconnectOption::parse("often").is_err());
     }
 
     #[test]

@@ -98,13 +98,61 @@ fn a_lost_camera_leaves_what_came_before_and_its_exit_code() {
     let mut camera = Camera::start(&[]);
     let folder = tempdir().unwrap();
     let path = folder.path().join("x.mp4");
-    let child = spawn(&["stream", &camera.url(), "-o", path.to_str().unwrap()]);
+    let child = spawn(&[
+        "stream",
+        &camera.url(),
+        "-o",
+        path.to_str().unwrap(),
+        "--reconnect",
+        "off",
+    ]);
     wait_for_bytes(&path);
     camera.kill();
     let output = child.wait_with_output().unwrap();
     let message = assert_fails(&output, 16);
     assert!(message.contains("x.mp4"), "{message}");
     assert_begins_like_the_clip(&Clip::open(&path).unwrap());
+}
+
+#[test]
+fn a_camera_that_comes_back_is_recorded_into_the_same_file() {
+    let camera = Camera::start(&[]);
+    let (address, url) = (camera.address.clone(), camera.url());
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("x.mp4");
+    let child = spawn(&[
+        "stream",
+        &url,
+        "-o",
+        path.to_str().unwrap(),
+        "-n",
+        "60",
+        "--no-audio",
+        "--json",
+    ]);
+    wait_for_bytes(&path);
+    camera.stop();
+    let _again = Camera::start_as(UID, &address, &[]);
+    let output = child.wait_with_output().unwrap();
+    assert_succeeds(&output);
+    let events = stdout(&output);
+    assert_eq!(events.matches(r#""event":"lost""#).count(), 1, "{events}");
+    assert_eq!(
+        events.matches(r#""event":"found-again""#).count(),
+        1,
+        "{events}"
+    );
+    assert!(events.contains(r#""losses":1"#), "{events}");
+    let file = Clip::open(&path).unwrap();
+    assert_eq!(frames(&file, Track::Video).len(), 60);
+    let times: Vec<_> = file.samples().iter().map(|s| s.time).collect();
+    assert!(times.windows(2).all(|w| w[0] < w[1]), "{times:?}");
+    assert!(
+        times
+            .windows(2)
+            .any(|w| w[1] - w[0] > std::time::Duration::from_millis(500)),
+        "the gap stays: {times:?}"
+    );
 }
 
 #[test]

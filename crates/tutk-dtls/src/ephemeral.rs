@@ -24,7 +24,7 @@ mod imp {
         }
 
         /// The shared secret; `None` when the peer's point is of low order.
-        pub(crate) fn agree(self, peer: &[u8; 32]) -> Option<Zeroizing<[u8; 32]>> {
+        pub(crate) fn agree(&self, peer: &[u8; 32]) -> Option<Zeroizing<[u8; 32]>> {
             let shared = self.0.diffie_hellman(&PublicKey::from(*peer));
             shared
                 .was_contributory()
@@ -50,8 +50,8 @@ mod imp {
             match *self {}
         }
 
-        pub(crate) fn agree(self, _: &[u8; 32]) -> Option<Zeroizing<[u8; 32]>> {
-            match self {}
+        pub(crate) fn agree(&self, _: &[u8; 32]) -> Option<Zeroizing<[u8; 32]>> {
+            match *self {}
         }
     }
 }

@@ -432,8 +432,11 @@ impl<'m> Server<'m> {
         }
         let mut other = Zeroizing::new([0; 32]);
         if let Some(point) = exchange.point {
-            let ours = self.hs.ephemeral.take().ok_or(Refusal::Noise)?;
-            other = ours.agree(point).ok_or(Error::LowOrderPoint)?;
+            let ours = self.hs.ephemeral.as_ref().ok_or(Refusal::Noise)?;
+            let agreed = ours.agree(point);
+            // Dropped where it lies: what is moved out of here would stay behind unwiped.
+            self.hs.ephemeral = None;
+            other = agreed.ok_or(Error::LowOrderPoint)?;
         }
         self.engine.received(Kind::ClientKeyExchange, body);
 

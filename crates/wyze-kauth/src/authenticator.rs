@@ -151,9 +151,9 @@ pub enum AuthEvent<'p> {
 #[derive(Debug)]
 enum State {
     /// K10000 is to be sent.
-    Hello(Keys),
+    Hello,
     /// It was; K10001 is to come.
-    AwaitChallenge(Keys),
+    AwaitChallenge,
     /// The answer is to be sent.
     Answer(Secret<[u8; CHALLENGE_LEN]>),
     /// It was; the verdict is to come.
@@ -164,7 +164,7 @@ enum State {
     Failed,
 }
 
-/// What the answer is computed from. Wiped when the state is left.
+/// What the answer is computed from. Wiped once the challenge has come.
 #[derive(Debug)]
 struct Keys {
     enr: Enr,
@@ -175,6 +175,7 @@ struct Keys {
 #[derive(Debug)]
 pub struct Authenticator {
     state: State,
+    keys: Option<Keys>,
     mac: Mac,
     video: bool,
     audio: bool,
@@ -188,7 +189,8 @@ impl Authenticator {
     /// One that has K10000 to send.
     pub fn new(config: &AuthenticatorConfig<'_>) -> Self {
         Self {
-            state: State::Hello(Keys {
+            state: State::Hello,
+            keys: Some(Keys {
                 enr: config.enr.clone(),
                 parent: config.parent_enr.cloned(),
             }),
@@ -213,17 +215,19 @@ impl Authenticator {
     /// No message is longer than 160 bytes. Keep it and repeat it until its reply comes; if it did not fit into `out`,
     /// `out` fails to finish and the message is lost.
     pub fn poll_request(&mut self, out: &mut Writer<'_>) -> Option<Code> {
-        match core::mem::replace(&mut self.state, State::AwaitVerdict) {
-            State::Hello(keys) => {
+        match &self.state {
+            State::Hello => {
                 self.write_hello(out);
-                self.state = State::AwaitChallenge(keys);
+                self.state = State::AwaitChallenge;
                 Some(Code::K10000)
             }
-            State::Answer(response) => Some(self.write_answer(&response, out)),
-            other => {
-                self.state = other;
-                None
+            // Wiped where it lies, not moved out: that would leave a copy behind.
+            State::Answer(response) => {
+                let code = self.write_answer(response, out);
+                self.state = State::AwaitVerdict;
+                Some(code)
             }
+            _ => None,
         }
     }
 
@@ -241,7 +245,7 @@ impl Authenticator {
             return Ok(None);
         }
         let result = match &self.state {
-            State::AwaitChallenge(_) if message.code == Code::K10001 => {
+            State::AwaitChallenge if message.code == Code::K10001 => {
                 self.handle_challenge(message.payload).map(|()| None)
             }
             State::AwaitVerdict if message.code == self.command.code().reply() => {
@@ -256,6 +260,7 @@ impl Authenticator {
         };
         if result.is_err() {
             self.state = State::Failed;
+            self.keys = None;
         }
         result
     }
@@ -266,7 +271,7 @@ impl Authenticator {
     }
 
     fn handle_challenge(&mut self, payload: &[u8]) -> Result<(), AuthError> {
-        let State::AwaitChallenge(keys) = &self.state else {
+        let Some(keys) = &self.keys else {
             return Ok(());
         };
         let Ok(Challenge { status, challenge }) = Challenge::decode(payload) else {
@@ -276,6 +281,7 @@ impl Authenticator {
         };
         let response = answer(status, &challenge, &keys.enr, keys.parent.as_ref())?;
         self.state = State::Answer(response);
+        self.keys = None;
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use tutk_av::IoctlTicket;
 use tutk_core::Instant;
 use tutk_core::wire::Writer;
 use wyze_kauth::Code;
+use zeroize::Zeroize;
 
 /// Requests that may wait for their replies at the same time.
 pub const MAX_REQUESTS: usize = 4;
@@ -86,6 +87,13 @@ struct Pending {
     awaits_reply: bool,
 }
 
+/// A request may hold the answer to a challenge.
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.message.as_mut_slice().zeroize();
+    }
+}
+
 /// Shows no content: a request may hold the answer to a challenge, or a MAC address.
 impl fmt::Debug for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -151,14 +159,30 @@ impl Control {
 
     /// Drops the requests that have gone out and get no reply.
     fn forget_sent(&mut self) {
-        self.pending
-            .retain(|p| p.awaits_reply || p.ticket.is_none());
+        self.forget_where(|p| !p.awaits_reply && p.ticket.is_some());
     }
 
     /// Drops the requests of `owner`.
     #[cfg(feature = "talk")]
     pub(crate) fn forget(&mut self, owner: Owner) {
-        self.pending.retain(|p| p.owner != owner);
+        self.forget_where(|p| p.owner == owner);
+    }
+
+    fn forget_where(&mut self, unwanted: impl Fn(&Pending) -> bool) {
+        while let Some(at) = self.pending.iter().position(&unwanted) {
+            self.take(at);
+        }
+    }
+
+    /// Takes a request out. Its message is wiped where it lies: what is moved away leaves a copy behind.
+    fn take(&mut self, at: usize) -> Option<(Owner, Code)> {
+        let behind = self.pending.get_mut(at..)?;
+        let pending = behind.first_mut()?;
+        pending.message.as_mut_slice().zeroize();
+        let taken = (pending.owner, pending.code);
+        behind.rotate_left(1);
+        self.pending.pop();
+        Some(taken)
     }
 
     /// Takes the request that `reply` answers: the one under way whose code is one less. A `repeat` has answered a request
@@ -169,7 +193,7 @@ impl Control {
             p.code.reply() == reply && p.ticket.is_some() && !answered_before
         };
         let at = self.pending.iter().position(answers)?;
-        Some(self.pending.remove(at).owner)
+        self.take(at).map(|(owner, _)| owner)
     }
 
     /// Takes a request whose time is up.
@@ -177,8 +201,7 @@ impl Control {
         self.forget_sent();
         let over = |p: &Pending| p.ticket.is_some() && p.deadline <= now;
         let at = self.pending.iter().position(over)?;
-        let pending = self.pending.remove(at);
-        Some((pending.owner, pending.code))
+        self.take(at)
     }
 
     /// The next message that is due, with the ticket it goes out under. Requests of one code go out one after the other:

@@ -6,6 +6,7 @@ use heapless::Vec;
 use tutk_av::{IoctlTicket, Responder};
 use tutk_core::wire::Writer;
 use wyze_kauth::Code;
+use zeroize::Zeroize;
 
 /// Longest reply, HL header included, bytes. One IOCTRL packet carries it.
 const MAX_REPLY_LEN: usize = 1000;
@@ -16,6 +17,13 @@ pub(super) struct Reply {
     pub(super) message: Vec<u8, MAX_REPLY_LEN>,
     pub(super) ticket: IoctlTicket,
     pub(super) due: bool,
+}
+
+/// K10001 holds the challenge.
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.message.as_mut_slice().zeroize();
+    }
 }
 
 /// Shows no content: K10003 holds the MAC address.

@@ -1,0 +1,278 @@
+//! Packets that a stranger on the LAN makes up. He has heard UID, session id and ticket, and lacks the ENR.
+
+use std::time::Duration;
+
+use tutk_iotc::wire::{self, Control, DataHeader, Direction, SearchReply, Session, cc51};
+use wyze_session::{Cause, Phase};
+use zerocopy::IntoBytes;
+
+use crate::common::{DEVICE, addr, uid};
+use crate::scene::{MALLORY, Scene, Setup, Side, combinations, overheard, with_scene};
+
+/// A TransCode packet as it goes over the wire.
+fn scrambled(parts: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = parts.concat();
+    tutk_transcode::encode(&mut bytes);
+    bytes
+}
+
+fn data_packet(sid: [u8; 8], payload: &[u8]) -> Vec<u8> {
+    let header = DataHeader::new(Direction::ToClient, true, 7, 0, sid, payload.len()).unwrap();
+    scrambled(&[header.as_bytes(), payload])
+}
+
+/// A record of epoch 0 in a packet of the session's framing. Over CC51 its HMAC is wrong.
+fn forged_record(sid: [u8; 8], ticket: [u8; 2], kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut record = vec![kind, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9];
+    record.extend((body.len() as u16).to_be_bytes());
+    record.extend(body);
+    if ticket == [0; 2] {
+        return data_packet(sid, &record);
+    }
+    let header = cc51::DataHeader::new(0, ticket, sid, record.len()).unwrap();
+    [header.as_bytes(), &record, &[0; cc51::MAC_LEN]].concat()
+}
+
+/// One of each packet that a device sends, 0x0418 and the CC51 ones included.
+fn answers_of_a_device(sid: [u8; 8], ticket: [u8; 2]) -> Vec<(&'static str, Vec<u8>)> {
+    let uid = *uid().as_bytes();
+    let mac = [0; cc51::MAC_LEN];
+    let data = cc51::DataHeader::new(0, ticket, sid, 4).unwrap();
+    let search = |step| [cc51::SearchBody::new(step, ticket, sid).as_bytes(), &mac].concat();
+    vec![
+        (
+            "0x0602",
+            scrambled(&[SearchReply::new(uid, sid).as_bytes()]),
+        ),
+        (
+            "0x0404",
+            scrambled(&[Session::new(Direction::ToClient, uid, sid).as_bytes()]),
+        ),
+        (
+            "0x0428",
+            scrambled(&[Control::alive(Direction::ToClient, sid).as_bytes()]),
+        ),
+        (
+            "0x0418",
+            scrambled(&[Control::close(Direction::ToClient, sid).as_bytes()]),
+        ),
+        ("0x0408", data_packet(sid, b"evil")),
+        ("CC51 step 1", search(1)),
+        ("CC51 step 3", search(3)),
+        (
+            "CC51 alive",
+            [cc51::AliveBody::new(3, sid).as_bytes(), &mac].concat(),
+        ),
+        ("CC51 data", [data.as_bytes(), b"evil", &mac].concat()),
+    ]
+}
+
+/// Session id and ticket, once a data packet has told them.
+fn listen(scene: &Scene<'_>) -> Option<([u8; 8], [u8; 2])> {
+    scene.client.sent.iter().find_map(|(_, d)| overheard(d))
+}
+
+#[test]
+fn answers_forged_from_another_host_after_the_handshake_change_nothing() {
+    with_scene(combinations(), |scene, setup| {
+        scene.connect();
+        let (sid, ticket) = listen(scene).unwrap();
+        for (name, bytes) in answers_of_a_device(sid, ticket) {
+            for _ in 0..20 {
+                scene.inject(Side::App, MALLORY, &bytes);
+            }
+            scene.run(Duration::from_millis(5));
+            assert_eq!(scene.client.node.closed, None, "{name}");
+            assert_eq!(
+                scene.client.node.client.peer(),
+                Some(addr(DEVICE)),
+                "{name}"
+            );
+        }
+        assert_eq!(scene.client.sent_to(MALLORY), 0);
+        scene.assert_untouched(&format!("{setup:?}"));
+    });
+}
+
+#[test]
+fn answers_forged_from_another_host_before_the_handshake_make_no_session_with_him() {
+    // At every step of the way to DTLS: the worst that may come of it is a connection that fails and says why.
+    for step in 0..14 {
+        with_scene(combinations(), |scene, setup| {
+            for _ in 0..step {
+                scene.step();
+            }
+            // Before the first data packet the session id is in the search, in the clear as well.
+            let sid = scene.client.sent.iter().find_map(|(_, d)| {
+                match wire::open(&mut d.clone()).ok()? {
+                    wire::Packet::Search(search) => Some(search.sid),
+                    _ => None,
+                }
+            });
+            let Some(sid) = sid else { return };
+            for (_, bytes) in answers_of_a_device(sid, [0; 2]) {
+                scene.inject(Side::App, MALLORY, &bytes);
+            }
+            scene.run(Duration::from_secs(15));
+            let client = &scene.client.node;
+            assert!(
+                client.authenticated || client.closed.is_some(),
+                "{setup:?}, step {step}: neither in nor told why"
+            );
+            if client.authenticated {
+                assert_eq!(client.client.peer(), Some(addr(DEVICE)), "step {step}");
+                let arrived = client.video.len();
+                assert_eq!(client.video[..], scene.camera.node.sent_video[..arrived]);
+            }
+            let answered = scene.client.sent_to(MALLORY);
+            assert!(answered <= 40, "step {step}: {answered} datagrams to him");
+        });
+    }
+}
+
+#[test]
+fn a_close_forged_with_the_cameras_address_ends_one_session_and_says_so() {
+    // Not prevented (the close is unauthenticated): what is promised is a named cause, and that the camera's place is free
+    // again after the idle limit.
+    with_scene([Setup::default()], |scene, _| {
+        scene.connect();
+        let (sid, ticket) = listen(scene).unwrap();
+        let close = answers_of_a_device(sid, ticket).swap_remove(3).1;
+        scene.inject(Side::App, DEVICE, &close);
+        scene.run(Duration::from_millis(50));
+        assert_eq!(scene.client.node.closed, Some(Cause::Peer));
+        scene.run(Duration::from_secs(11));
+        assert_eq!(scene.camera.node.closed, Some(Cause::Lost));
+    });
+}
+
+#[test]
+fn a_hijacked_port_gets_traffic_only_until_the_next_genuine_packet() {
+    with_scene(combinations(), |scene, setup| {
+        scene.connect();
+        scene.run(Duration::from_millis(500));
+        // An old packet from elsewhere moves nobody.
+        let old = scene.client.heard.last().unwrap().1.clone();
+        scene.inject(Side::App, MALLORY, &old);
+        scene.run(Duration::from_millis(1));
+        assert_eq!(scene.client.node.client.peer(), Some(addr(DEVICE)));
+        // Someone on path takes genuine packets away and sends them from his own address.
+        let stolen = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let keep = stolen.clone();
+        scene.client.edit = Some(Box::new(move |bytes| {
+            let mut kept = keep.borrow_mut();
+            let take = kept.len() < 2;
+            if take {
+                kept.push(bytes.clone());
+            }
+            !take
+        }));
+        while stolen.borrow().len() < 2 {
+            scene.step();
+        }
+        let first = stolen.borrow()[0].clone();
+        scene.inject(Side::App, MALLORY, &first);
+        while scene.client.node.client.peer() != Some(addr(MALLORY)) {
+            scene.step();
+            assert!(scene.client.heard.len() < 10_000, "it is not believed");
+        }
+        while scene.client.node.client.peer() == Some(addr(MALLORY)) {
+            scene.step();
+        }
+        assert!(scene.client.sent_to(MALLORY) <= 1, "{setup:?}");
+        scene.run(Duration::from_secs(1));
+        let arrived = scene.client.node.video.len();
+        assert_eq!(scene.client.node.closed, None);
+        assert_eq!(scene.client.node.client.peer(), Some(addr(DEVICE)));
+        assert!(arrived > 20);
+    });
+}
+
+#[test]
+fn plaintext_data_and_strange_epochs_from_the_cameras_own_address_are_not_read() {
+    with_scene(combinations(), |scene, setup| {
+        scene.connect();
+        let (sid, ticket) = listen(scene).unwrap();
+        let before = scene.client.node.client.stats().dtls.rx_data;
+        let sent = scene.client.sent.len();
+        for kind in 20..=26 {
+            let bytes = forged_record(sid, ticket, kind, &[1; 60]);
+            scene.inject(Side::App, DEVICE, &bytes);
+        }
+        for epoch in [2u16, 3, 0x7fff, 0xffff] {
+            let mut record = vec![23, 0xfe, 0xfd];
+            record.extend(epoch.to_be_bytes());
+            record.extend([0, 0, 0, 0, 0, 1, 0, 40]);
+            record.extend([0x5a; 40]);
+            scene.inject(Side::App, DEVICE, &data_packet(sid, &record));
+        }
+        // Only what arrives within this step: the camera's own frames come later.
+        scene.run(Duration::from_millis(1));
+        let stats = scene.client.node.client.stats().dtls;
+        assert!(stats.rx_data - before <= 2, "{setup:?}");
+        assert!(scene.client.sent.len() - sent <= 2, "{setup:?}");
+        scene.assert_untouched(&format!("{setup:?}"));
+    });
+}
+
+#[test]
+fn truncated_and_overlong_copies_of_a_packet_change_nothing() {
+    with_scene(combinations(), |scene, setup| {
+        scene.connect();
+        scene.run(Duration::from_millis(300));
+        // Copies of a packet that has not arrived yet: he is faster than the camera.
+        let next = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let keep = next.clone();
+        scene.client.edit = Some(Box::new(move |bytes| {
+            let first = keep.borrow().is_empty();
+            if first {
+                keep.borrow_mut().clone_from(bytes);
+            }
+            !first
+        }));
+        while next.borrow().is_empty() {
+            scene.step();
+        }
+        let whole = next.borrow().clone();
+        let frames = scene.client.node.video.len();
+        for len in 0..whole.len() {
+            scene.inject(Side::App, DEVICE, &whole[..len]);
+        }
+        for more in [1, 2, 13, 16, 100] {
+            let mut longer = whole.clone();
+            longer.resize(whole.len() + more, 0);
+            if longer.len() <= 1400 {
+                scene.inject(Side::App, DEVICE, &longer);
+            }
+        }
+        scene.inject(Side::App, DEVICE, &whole);
+        scene.run(Duration::from_millis(2));
+        assert!(scene.client.node.video.len() >= frames);
+        scene.assert_untouched(&format!("{setup:?}"));
+    });
+}
+
+#[test]
+fn a_forged_hello_or_alert_in_the_handshake_can_end_that_attempt_and_nothing_else() {
+    // He knows the session id and writes from the camera's address.
+    for body in [&[2u8, 40][..], &[2, 80], &[1, 0], &[2, 0]] {
+        with_scene([Setup::default()], |scene, _| {
+            scene.open();
+            while listen(scene).is_none() {
+                scene.step();
+            }
+            let (sid, ticket) = listen(scene).unwrap();
+            let alert = forged_record(sid, ticket, 21, body);
+            scene.inject(Side::App, DEVICE, &alert);
+            scene.run(Duration::from_secs(15));
+            let client = &scene.client.node;
+            assert!(client.authenticated || client.closed.is_some(), "{body:?}");
+            let secured = |p: &Phase| matches!(p, Phase::Secured { .. });
+            assert_eq!(
+                client.authenticated,
+                client.phases.iter().any(secured),
+                "{body:?}"
+            );
+        });
+    }
+}

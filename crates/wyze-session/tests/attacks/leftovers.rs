@@ -1,0 +1,331 @@
+//! What an object leaves behind in memory when it is dropped or reset.
+//!
+//! The object lives in a `Vec`, whose `clear` drops it where it lies and writes nothing else. The bytes are then read
+//! through `/proc/self/mem`, for which no unsafe code is needed: the kernel reads.
+#![cfg(target_os = "linux")]
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use tutk_dtls::{CipherSuite, Wiretap};
+use wyze_session::{Cx, Framings, Suites, kauth};
+use x25519_dalek::{PublicKey, StaticSecret};
+
+use crate::common::{CameraNode, ClientNode, Room, enr, mac};
+use crate::scene::{ENR, Scene, Setup, Tapped, handshake, records};
+
+/// Shortest piece of a secret that must not be found.
+const PIECE: usize = 8;
+
+/// The memory of the first element that `of` has room for, whether it is alive or not.
+fn memory<T>(of: &Vec<T>) -> Vec<u8> {
+    assert!(of.capacity() > 0);
+    let mut bytes = vec![0; size_of::<T>()];
+    let mem = File::open("/proc/self/mem").unwrap();
+    mem.read_exact_at(&mut bytes, of.as_ptr().addr() as u64)
+        .unwrap();
+    bytes
+}
+
+/// The names of the secrets of which `memory` holds a piece.
+fn found(memory: &[u8], secrets: &[(&'static str, Vec<u8>)]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, secret) in secrets {
+        for (i, piece) in secret.windows(PIECE).enumerate() {
+            if let Some(at) = memory.windows(PIECE).position(|w| w == piece) {
+                found.push(format!("{name}[{i}..] at {at} of {}", memory.len()));
+                break;
+            }
+        }
+    }
+    found
+}
+
+fn names(found: &[String]) -> Vec<&str> {
+    found.iter().map(|f| f.split('[').next().unwrap()).collect()
+}
+
+fn hmac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    parts.iter().for_each(|p| mac.update(p));
+    mac.finalize().into_bytes().to_vec()
+}
+
+/// P_SHA256 (RFC 5246 §5).
+fn prf(secret: &[u8], label: &str, seed: &[u8], len: usize) -> Vec<u8> {
+    let seed = [label.as_bytes(), seed].concat();
+    let (mut a, mut out) = (hmac(secret, &[&seed]), Vec::new());
+    while out.len() < len {
+        out.extend(hmac(secret, &[&a, &seed]));
+        a = hmac(secret, &[&a]);
+    }
+    out.truncate(len);
+    out
+}
+
+/// The secrets of the session that was taped, worked out from its traffic, the ENR and what both sides drew.
+fn secrets(scene: &Scene<'_>, suite: CipherSuite) -> Vec<(&'static str, Vec<u8>)> {
+    let psk = kauth::psk(&enr(ENR)).expose().to_vec();
+    let up = scene.camera.heard.iter().flat_map(|(_, d)| handshake(d));
+    let down = scene.client.heard.iter().flat_map(|(_, d)| handshake(d));
+    let (up, down): (Vec<_>, Vec<_>) = (up.collect(), down.collect());
+    let first = |of: &[crate::scene::Plain], kind| {
+        let message = of.iter().find(|m| m.kind == kind);
+        message.map(|m| m.message.clone()).unwrap_or_default()
+    };
+    let (client_hello, server_hello) = (first(&up, 1), first(&down, 2));
+    let randoms = (&client_hello[14..46], &server_hello[14..46]);
+
+    let mut out = Vec::new();
+    let mut other = vec![0; 32];
+    if suite == CipherSuite::EcdhePskChaCha20Poly1305 {
+        let points = [&down, &up].map(|of| {
+            let m = first(of, if std::ptr::eq(of, &down) { 12 } else { 16 });
+            m[m.len() - 32..].to_vec()
+        });
+        let secret_of = |node: &[Vec<u8>], point: &[u8]| {
+            let drawn = node
+                .iter()
+                .filter_map(|d| <[u8; 32]>::try_from(&d[..]).ok());
+            let mut secrets = drawn.map(StaticSecret::from);
+            secrets
+                .find(|s| PublicKey::from(s).as_bytes() == point)
+                .expect("its secret was drawn")
+        };
+        let theirs = secret_of(&scene.camera.drawn, &points[0]);
+        let ours = secret_of(&scene.client.drawn, &points[1]);
+        other = ours
+            .diffie_hellman(&PublicKey::from(&theirs))
+            .to_bytes()
+            .to_vec();
+        out.push(("X25519 secret of the client", ours.to_bytes().to_vec()));
+        out.push(("X25519 secret of the camera", theirs.to_bytes().to_vec()));
+        out.push(("X25519 shared secret", other.clone()));
+    }
+    let premaster = [&[0, 32][..], &other, &[0, 32], &psk].concat();
+    let master = prf(
+        &premaster,
+        "master secret",
+        &[randoms.0, randoms.1].concat(),
+        48,
+    );
+    let seed = [randoms.1, randoms.0].concat();
+    let block = prf(&master, "key expansion", &seed, 96);
+    let key_lens: &[(&'static str, usize)] = match suite {
+        CipherSuite::EcdhePskChaCha20Poly1305 => &[
+            ("client write key", 32),
+            ("server write key", 32),
+            ("client write IV", 12),
+            ("server write IV", 12),
+        ],
+        _ => &[
+            ("client MAC key", 32),
+            ("server MAC key", 32),
+            ("client write key", 16),
+            ("server write key", 16),
+        ],
+    };
+    let mut rest = &block[..];
+    for &(name, len) in key_lens {
+        let (key, tail) = rest.split_at(len);
+        rest = tail;
+        out.push((name, key.to_vec()));
+        if len == 32 && suite == CipherSuite::PskAes128CbcSha256 {
+            // What HMAC keeps of its key: the states after one block.
+            out.push(("HMAC state", keyed_state(key, 0x36)));
+            out.push(("HMAC state", keyed_state(key, 0x5c)));
+        }
+    }
+    out.push(("master secret", master.clone()));
+    let tap = {
+        let (client, server) = (randoms.0.try_into().unwrap(), randoms.1.try_into().unwrap());
+        Wiretap::new(suite, &master[..].try_into().unwrap(), client, server).unwrap()
+    };
+    let mut opened = 0;
+    for (by_client, tape) in [(true, &scene.camera.heard), (false, &scene.client.heard)] {
+        for record in tape.iter().flat_map(|(_, d)| records(d)) {
+            if record[0] != 23 {
+                continue;
+            }
+            let mut record = record.clone();
+            let plain = tap.open(by_client, &mut record).expect("right keys");
+            opened += 1;
+            if let Some(secret) = challenge_or_answer(plain) {
+                out.push(secret);
+            }
+        }
+    }
+    assert!(opened > 20);
+    out.push(("ENR", ENR.as_bytes().to_vec()));
+    out.push(("PSK", psk));
+    out.push(("AuthKey", kauth::auth_key(&enr(ENR), &mac()).to_vec()));
+    out
+}
+
+/// The 16 secret bytes of K10001 and K10002.
+fn challenge_or_answer(plain: &[u8]) -> Option<(&'static str, Vec<u8>)> {
+    for (code, name, skip) in [(10001u16, "challenge", 1), (10002, "answer", 0)] {
+        let code = code.to_le_bytes();
+        let at = plain
+            .windows(6)
+            .position(|w| w.starts_with(b"HL") && w[4..6] == code);
+        if let Some(at) = at {
+            let body = at + 16 + skip;
+            return Some((name, plain[body..body + 16].to_vec()));
+        }
+    }
+    None
+}
+
+/// The words of SHA-256's state behind the padded key, as they lie in memory here.
+fn keyed_state(key: &[u8], pad: u8) -> Vec<u8> {
+    let mut block = [pad; 64];
+    block.iter_mut().zip(key).for_each(|(b, k)| *b ^= k);
+    let mut state = sha2_initial();
+    sha2::block_api::compress256(&mut state, &[block]);
+    state.iter().flat_map(|w| w.to_ne_bytes()).collect()
+}
+
+/// FIPS 180-4 §5.3.3.
+fn sha2_initial() -> [u32; 8] {
+    [
+        0x6a09_e667,
+        0xbb67_ae85,
+        0x3c6e_f372,
+        0xa54f_f53a,
+        0x510e_527f,
+        0x9b05_688c,
+        0x1f83_d9ab,
+        0x5be0_cd19,
+    ]
+}
+
+/// A session that has run for a second, in memory that outlives it: what is found of its secrets.
+fn inspect(
+    suite: CipherSuite,
+    when: impl FnOnce(&mut Vec<Tapped<ClientNode<'_>>>, &mut Vec<Tapped<CameraNode<'_>>>),
+) -> [Vec<String>; 4] {
+    let setup = Setup {
+        suites: Suites::only(suite),
+        framings: Framings::TRANSCODE,
+        ..Setup::default()
+    };
+    let (mut room1, mut room2) = (Room::new(1 << 18, 1 << 14), Room::new(0, 1 << 14));
+    let mut scene = Scene::new(setup, &mut room1, &mut room2);
+    scene.connect();
+    scene.run(Duration::from_secs(1));
+    let secrets = secrets(&scene, suite);
+    let (mut client, mut camera) = (vec![scene.client], vec![scene.camera]);
+    let before = [
+        found(&memory(&client), &secrets),
+        found(&memory(&camera), &secrets),
+    ];
+    when(&mut client, &mut camera);
+    let after = [
+        found(&memory(&client), &secrets),
+        found(&memory(&camera), &secrets),
+    ];
+    let ([a, b], [c, d]) = (before, after);
+    [a, b, c, d]
+}
+
+const SUITES: [CipherSuite; 2] = [
+    CipherSuite::EcdhePskChaCha20Poly1305,
+    CipherSuite::PskAes128CbcSha256,
+];
+
+#[test]
+fn the_inspection_finds_what_is_not_wiped() {
+    let secret: Vec<u8> = (0..32).map(|i| i * 7 + 1).collect();
+    let mut careless = vec![<[u8; 32]>::try_from(&secret[..]).unwrap()];
+    careless.clear();
+    let found = found(&memory(&careless), &[("key", secret)]);
+    assert_eq!(found, ["key[0..] at 0 of 32"]);
+}
+
+/// What a session is made from. Its constructor moves them about, and the compiler's copies of that end up in bytes of the
+/// object that belong to no field; those nobody can wipe (`docs/security.md`, "Secrets policy").
+const GIVEN: [&str; 3] = ["ENR", "PSK", "AuthKey"];
+
+#[test]
+fn no_secret_of_a_session_remains_when_it_is_dropped() {
+    for suite in SUITES {
+        let [client, camera, dead_client, dead_camera] = inspect(suite, |client, camera| {
+            client.clear();
+            camera.clear();
+        });
+        for key in ["client write key", "server write key", "PSK"] {
+            assert!(names(&client).contains(&key), "{suite:?}: {client:?}");
+            assert!(names(&camera).contains(&key), "{suite:?}: {camera:?}");
+        }
+        for dead in [dead_client, dead_camera] {
+            let mut left = names(&dead);
+            left.retain(|name| !GIVEN.contains(name));
+            assert!(left.is_empty(), "{suite:?}: {dead:#?}");
+        }
+    }
+}
+
+#[test]
+fn every_field_that_holds_a_given_secret_is_wiped_when_it_is_dropped() {
+    let (mut room1, mut room2) = (Room::new(1 << 18, 1 << 14), Room::new(0, 1 << 14));
+    let scene = Scene::new(Setup::default(), &mut room1, &mut room2);
+    let (mut client, mut camera) = (vec![scene.client], vec![scene.camera]);
+    let (auth_key, psk) = (
+        kauth::auth_key(&enr(ENR), &mac()).to_vec(),
+        kauth::psk(&enr(ENR)).expose().to_vec(),
+    );
+    let secrets = [ENR.as_bytes().to_vec(), psk, auth_key];
+    let count = |memory: &[u8]| {
+        secrets
+            .clone()
+            .map(|s| memory.windows(s.len()).filter(|w| *w == s).count())
+    };
+    let before = [count(&memory(&client)), count(&memory(&camera))];
+    client.clear();
+    camera.clear();
+    let after = [count(&memory(&client)), count(&memory(&camera))];
+    let wiped = |i: usize| [0, 1, 2].map(|j| before[i][j] - after[i][j]);
+    // ENR: AV password and challenge. PSK: main channel and talk. AuthKey: IOTC.
+    assert_eq!(wiped(0), [2, 2, 1], "client: {before:?}, {after:?}");
+    // ENR: challenge, the talk and its AV password.
+    assert_eq!(wiped(1), [3, 2, 1], "camera: {before:?}, {after:?}");
+}
+
+#[test]
+fn only_what_the_next_viewer_needs_remains_in_a_camera_that_was_reset() {
+    for suite in SUITES {
+        let [_, before, _, after] = inspect(suite, |_, camera| {
+            let mut rng = tutk_testkit::rng(9);
+            let now = tutk_core::Instant::from_millis(60_000);
+            camera[0].node.camera.reset(&mut Cx::new(now, &mut rng));
+        });
+        assert!(
+            names(&before).contains(&"challenge"),
+            "{suite:?}: {before:?}"
+        );
+        let mut after = names(&after);
+        after.sort_unstable();
+        assert_eq!(after, ["AuthKey", "ENR", "PSK"], "{suite:?}");
+    }
+}
+
+#[test]
+fn a_client_forgets_challenge_and_key_exchange_once_it_is_in() {
+    // What is left is what may be needed again: the PSK for a talk, AuthKey for CC51, the keys of the session.
+    for suite in SUITES {
+        let [client, ..] = inspect(suite, |_, _| {});
+        for gone in [
+            "challenge",
+            "answer",
+            "X25519 secret of the client",
+            "X25519 shared secret",
+            "master secret",
+        ] {
+            assert!(!names(&client).contains(&gone), "{suite:?}: {client:#?}");
+        }
+    }
+}

@@ -15,7 +15,7 @@ pub(crate) fn stages(summary: &mut Summary) {
     summary.stage("deny", deny);
     summary.stage("powerset", powerset);
     summary.stage("miri", miri);
-    summary.stage("fuzz", || fuzz::run(FUZZ_SECONDS));
+    summary.stage("fuzz", || fuzz::run(FUZZ_SECONDS, &[]));
 }
 
 /// Licences, bans and sources. Not advisories: their database is fetched from a host of its own.

@@ -63,8 +63,10 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Runs every fuzz target
+    /// Runs the fuzz targets and says how often each was executed
     Fuzz {
+        /// Only these
+        targets: Vec<String>,
         /// Time for each target
         #[arg(long, default_value_t = 60)]
         seconds: u32,
@@ -88,7 +90,7 @@ fn main() -> ExitCode {
                 bench::run(bench::Mode::from_flags(check, save)).map(drop)
             }
             Command::Sim { args } => sim::run(&args).map(drop),
-            Command::Fuzz { seconds } => fuzz::run(seconds).map(drop),
+            Command::Fuzz { targets, seconds } => fuzz::run(seconds, &targets).map(drop),
         });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

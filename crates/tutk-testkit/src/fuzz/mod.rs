@@ -5,12 +5,20 @@
 
 mod dtls;
 mod feed;
+mod insider;
+mod kauth;
+mod lossless;
+mod session;
 mod session16;
 
 use tutk_core::wire::{Malformed, Reader, Writer};
 
 pub use dtls::dtls_pair;
 pub use feed::{assembler, av_message, dtls_client, dtls_server, iotc_client, iotc_device};
+pub use insider::{session_camera, session_client};
+pub use kauth::kauth;
+pub use lossless::{frames, resend};
+pub use session::session_pair;
 pub use session16::av_session16;
 
 /// A target: the name of its binary and corpus folder, and its body.
@@ -24,8 +32,14 @@ pub const TARGETS: &[Target] = &[
     ("dtls_client", dtls_client),
     ("dtls_pair", dtls_pair),
     ("dtls_server", dtls_server),
+    ("frames", frames),
     ("iotc_client", iotc_client),
     ("iotc_device", iotc_device),
+    ("kauth", kauth),
+    ("resend", resend),
+    ("session_camera", session_camera),
+    ("session_client", session_client),
+    ("session_pair", session_pair),
     ("transcode", transcode),
     ("wire", wire),
 ];

@@ -152,16 +152,20 @@ impl<'m> Engine<'m> {
     }
 
     /// As freshly made, in the same memory.
+    ///
+    /// Field by field: a whole new object, moved here, would bring along what the stack held where it has no keys yet.
     pub(crate) fn reset(&mut self) {
-        let memory = self.reassembly.release();
-        *self = Self {
-            mtu: self.mtu,
-            ..Self::new(memory, 0, self.limit)
-        };
+        self.forget_handshake();
+        self.alert = None;
+        self.timers.stop_all();
+        self.next_seq = 0;
+        self.tx_seq[0] = 0;
+        self.failed = None;
+        self.peer_closed = false;
+        self.stats = Stats::default();
     }
 
     /// Forgets a half-done handshake, but not the record numbers of epoch 0: a peer may have seen them.
-    #[cfg(feature = "server")]
     pub(crate) fn forget_handshake(&mut self) {
         self.reassembly.clear();
         self.transcript = Transcript::default();

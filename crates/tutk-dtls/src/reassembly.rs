@@ -49,11 +49,6 @@ impl<'m> Reassembly<'m> {
         self.current = None;
     }
 
-    /// The memory, for a new life.
-    pub(crate) fn release(&mut self) -> &'m mut [u8] {
-        mem::take(&mut self.memory)
-    }
-
     /// Whether a message of this kind and number is unfinished.
     #[cfg(feature = "server")]
     pub(crate) fn is_about(&self, kind: Kind, seq: u16) -> bool {

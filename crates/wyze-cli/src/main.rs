@@ -27,6 +27,7 @@ mod talk;
 mod target;
 mod virtual_camera;
 mod watch;
+mod weak_key;
 
 use std::process::ExitCode;
 

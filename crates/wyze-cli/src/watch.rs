@@ -19,6 +19,7 @@ use wyze_std::{CameraUrl, Connection, Memory, Status};
 use crate::failure::{Exit, Failure};
 use crate::reach::{Reached, socket_failure};
 use crate::step::{Description, Step, codec_name};
+use crate::weak_key;
 
 /// The longest sleep: how soon ctrl-C and deadlines are noticed, and how often [`Viewer::tick`] is called.
 const TICK: Duration = Duration::from_millis(100);
@@ -48,9 +49,11 @@ impl<'a> Plan<'a> {
     /// The URL's model does not speak TUTK.
     pub(crate) fn new(url: &'a CameraUrl, timeout: Duration) -> Result<Self, Failure> {
         check_model(url)?;
+        let config = url.config();
+        weak_key::warn(&config);
         Ok(Self {
             url,
-            config: url.config(),
+            config,
             quality: None,
             timeout,
             patience: STALL,

@@ -227,6 +227,12 @@ pub fn psk(enr: &Enr) -> Secret<[u8; 32]> {
     key
 }
 
+/// How many bytes of the PSK the zero-byte rule leaves: 32 for most ENRs, and 0 for one in 256, whose key everybody knows
+/// (`docs/security.md`, "The zero-byte rule costs entropy").
+pub fn psk_len(enr: &Enr) -> usize {
+    psk(enr).expose().iter().take_while(|b| **b != 0).count()
+}
+
 fn base64_quad([a, b, c]: [u8; 3]) -> [u8; 4] {
     [
         a >> 2,
@@ -283,6 +289,17 @@ mod tests {
         assert_eq!(OpenUserId::new(&long).err(), Some(UserIdLength));
         assert_eq!(OpenUserId::new("a b").err(), Some(UserIdCharacters));
         assert_eq!(OpenUserId::new(""), Ok(OpenUserId::default()));
+    }
+
+    #[test]
+    fn the_length_of_a_psk_ends_at_its_first_zero_byte() {
+        for (enr, len) in [
+            ("0123456789abcdef", 32),
+            ("EnrZero000000218", 0),
+            ("EnrShort00000682", 5),
+        ] {
+            assert_eq!(psk_len(&Enr::new(enr).unwrap()), len, "{enr}");
+        }
     }
 
     #[test]

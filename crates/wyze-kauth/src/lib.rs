@@ -89,7 +89,7 @@ pub use challenger::{CameraDescription, Challenger, ChallengerConfig, Challenger
 pub use command::{Decode, Encode, Request, write_reply, write_request};
 pub use hl::{Code, MAX_MESSAGE, Message};
 pub use info::CameraInfo;
-pub use keys::{CredentialError, Enr, Mac, OpenUserId, PSK_IDENTITY, auth_key, psk};
+pub use keys::{CredentialError, Enr, Mac, OpenUserId, PSK_IDENTITY, auth_key, psk, psk_len};
 pub use models::{Model, Quality, lookup};
 pub use settings::CameraState;
 pub use support::{Support, Unsupported, supported};

@@ -5,6 +5,7 @@
 mod common;
 
 mod availability;
+mod documented;
 mod downgrade;
 mod forgery;
 mod leftovers;

@@ -29,6 +29,21 @@ macro_rules! round_trip {
     )*};
 }
 
+/// Bodies of JSON: a value with a character that JSON must escape is written and not read again (it could not be borrowed),
+/// so that it takes one round more until nothing changes.
+macro_rules! settles {
+    ($payload:ident: $($ty:ty),* $(,)?) => {$(
+        if let Ok(body) = <$ty as Decode<'_>>::decode($payload)
+            && let Some(bytes) = emitted(&body)
+        {
+            let again = <$ty as Decode<'_>>::decode(&bytes).expect(stringify!($ty));
+            let bytes = emitted(&again).expect("it got no longer");
+            let again = <$ty as Decode<'_>>::decode(&bytes).expect(stringify!($ty));
+            assert_eq!(emitted(&again).as_ref(), Some(&bytes), "{}", stringify!($ty));
+        }
+    )*};
+}
+
 /// Each body that can be read is written and read again, and comes out the same; settings and the state of a virtual camera
 /// take any message.
 ///
@@ -82,14 +97,15 @@ pub fn kauth(data: &[u8]) {
 }
 
 fn bodies(payload: &[u8]) {
-    round_trip!(payload: Connect<'_>, Challenge, ConnectAuth, ConnectUserAuth<'_>, ConnectUserAuth2<'_>, LoginReply<'_>);
-    round_trip!(payload: ControlChannel, SayQuickReply, CheckCameraParams<'_>, CameraParams<'_>);
+    settles!(payload: LoginReply<'_>, CameraParams<'_>, RtspParams<'_>);
+    round_trip!(payload: Connect<'_>, Challenge, ConnectAuth, ConnectUserAuth<'_>, ConnectUserAuth2<'_>);
+    round_trip!(payload: ControlChannel, SayQuickReply, CheckCameraParams<'_>, );
     round_trip!(payload: CheckNight, GetIrLed, NightSwitchState, NightVisionState, SetFloodlight, SetIrLed);
     round_trip!(payload: SetNightSwitch, SetNightVision, SetSiren, SetSpotlight, SetStatusLight, SirenState);
     round_trip!(payload: MotionAlarm, SetEarlyMotionAlarm, SetMotionAlarm, SetMotionTagging, SetMotionTracking);
     round_trip!(payload: SetOsdLogo, SetOsdTime, CruisePoints, SetCruisePoints, PtzPosition, ResetRotation);
     round_trip!(payload: RotateByAction, RotateByDegree, SetPanScan, SetPtzPosition, CameraTime, FormatSdCard);
-    round_trip!(payload: RtspParams<'_>, SetDeviceState, SetTime, SetTimeZone, StartBoa, TakePhoto);
+    round_trip!(payload: SetDeviceState, SetTime, SetTimeZone, StartBoa, TakePhoto);
     round_trip!(payload: SetResolvingBit, SetVideoParams, VideoParams, Done, Json<'_>, Raw<'_>);
 }
 

@@ -130,6 +130,40 @@ mod tests {
         }
     }
 
+    /// Bytes put in, taken out, turned over, and exchanged for others.
+    fn damage(data: &mut Vec<u8>, rng: &mut impl Rng) {
+        for _ in 0..1 + rng.next_u32() % 6 {
+            let at = rng.next_u32() as usize % (data.len() + 1);
+            match rng.next_u32() % 4 {
+                0 => data.insert(at, rng.next_u32() as u8),
+                1 if at < data.len() => drop(data.remove(at)),
+                2 if at < data.len() => data[at] ^= 1 << (rng.next_u32() % 8),
+                _ if at < data.len() => data[at] = rng.next_u32() as u8,
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn every_body_survives_its_corpus_damaged() {
+        // More rounds: TUTK_FUZZ_ROUNDS=1000 cargo test -p tutk-testkit --release damaged
+        let rounds = std::env::var("TUTK_FUZZ_ROUNDS").map_or(4, |n| n.parse().unwrap());
+        for (name, body) in TARGETS {
+            let mut rng = crate::rng(rounds + name.len() as u64);
+            let mut executions = 0;
+            for file in std::fs::read_dir(fuzz_dir().join("corpus").join(name)).unwrap() {
+                let seed = std::fs::read(file.unwrap().path()).unwrap();
+                for _ in 0..rounds {
+                    let mut data = seed.clone();
+                    damage(&mut data, &mut rng);
+                    body(&data);
+                    executions += 1;
+                }
+            }
+            println!("{name}: {executions}");
+        }
+    }
+
     #[test]
     fn every_body_survives_random_bytes() {
         for (name, body) in TARGETS {

@@ -31,6 +31,10 @@ const TX_BUFFER: usize = 2048;
 pub trait Node {
     /// Where datagrams for this node are sent.
     fn addr(&self) -> SocketAddr;
+    /// Whether a datagram `from` → `to` reaches this node. A node that listens on more than one port says so here.
+    fn hears(&self, from: SocketAddr, to: SocketAddr) -> bool {
+        reaches(from, to, self.addr())
+    }
     /// A datagram arrived.
     fn receive(&mut self, cx: &mut Cx<'_>, from: SocketAddr, bytes: &mut [u8]);
     /// The moment of [`deadline`](Self::deadline) has come.
@@ -250,7 +254,7 @@ impl World {
         if let Some((from, to, bytes)) = self.net.deliver(self.now) {
             for node in nodes
                 .iter_mut()
-                .filter(|node| reaches(from, to, node.addr()))
+                .filter(|node| node.hears(from, to))
             {
                 let mut cx = Cx::new(self.now, &mut self.rng);
                 node.receive(&mut cx, from, &mut bytes.clone());
@@ -295,7 +299,7 @@ impl World {
 }
 
 /// Whether a datagram `from` → `to` ends up at `addr`.
-fn reaches(from: SocketAddr, to: SocketAddr, addr: SocketAddr) -> bool {
+pub fn reaches(from: SocketAddr, to: SocketAddr, addr: SocketAddr) -> bool {
     let broadcast = to.ip() == IpAddr::V4(Ipv4Addr::BROADCAST);
     addr == to || (broadcast && addr != from && addr.port() == to.port())
 }

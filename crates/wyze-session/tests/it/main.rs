@@ -3,6 +3,8 @@
 mod commands;
 mod common;
 mod endings;
+mod evening;
+mod film;
 mod network;
 mod plain;
 mod replay;

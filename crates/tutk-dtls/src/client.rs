@@ -208,6 +208,12 @@ impl<'m> Client<'m> {
         self.hs.suite
     }
 
+    /// The master secret of the latest handshake, once; `None` before it is made and after it was fetched.
+    #[cfg(feature = "keylog")]
+    pub fn take_key_log_entry(&mut self) -> Option<crate::KeyLogEntry> {
+        self.engine.key_log.take()
+    }
+
     /// What has happened and what was dropped.
     pub fn stats(&self) -> &Stats {
         &self.engine.stats
@@ -385,6 +391,10 @@ impl<'m> Client<'m> {
         };
         let pair = cipher::derive(suite, Side::Client, &master, client, server)
             .ok_or(Error::NoCommonSuite)?;
+        #[cfg(feature = "keylog")]
+        {
+            self.engine.key_log = Some(crate::KeyLogEntry::new(client, &master));
+        }
         self.engine.install(pair);
         self.hs.verify_data = keys::verify_data(&master, Side::Client, &hash);
         let finished_seq = self.engine.flight.seq_after().wrapping_sub(1);

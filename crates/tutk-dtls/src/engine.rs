@@ -126,6 +126,9 @@ pub(crate) struct Engine<'m> {
     pub(crate) failed: Option<Error>,
     /// The peer has said goodbye.
     peer_closed: bool,
+    /// The master secret, until it is fetched.
+    #[cfg(feature = "keylog")]
+    pub(crate) key_log: Option<crate::KeyLogEntry>,
     pub(crate) stats: Stats,
 }
 
@@ -147,6 +150,8 @@ impl<'m> Engine<'m> {
             limit,
             failed: None,
             peer_closed: false,
+            #[cfg(feature = "keylog")]
+            key_log: None,
             stats: Stats::default(),
         }
     }

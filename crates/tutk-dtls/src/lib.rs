@@ -99,6 +99,8 @@ mod engine;
 mod ephemeral;
 mod error;
 mod flight;
+#[cfg(feature = "keylog")]
+mod key_log;
 mod keys;
 mod message;
 mod reassembly;
@@ -128,6 +130,8 @@ pub use config::Psk;
 pub use config::ServerConfig;
 pub use engine::Event;
 pub use error::{Error, Phase, SealError};
+#[cfg(feature = "keylog")]
+pub use key_log::KeyLogEntry;
 #[cfg(feature = "server")]
 pub use server::Server;
 pub use stats::Stats;

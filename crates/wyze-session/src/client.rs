@@ -370,6 +370,16 @@ impl<'m> Client<'m> {
         self.stack.plain()
     }
 
+    /// The master secret of a handshake that was just made, of the session or of a talk, once. Ask before sending what
+    /// `poll_transmit` gives, and every record can be opened from the first on.
+    #[cfg(feature = "keylog")]
+    pub fn take_key_log_entry(&mut self) -> Option<tutk_dtls::KeyLogEntry> {
+        let main = self.stack.main.dtls.take_key_log_entry();
+        #[cfg(feature = "talk")]
+        let main = main.or_else(|| self.talk.as_mut()?.take_key_log_entry());
+        main
+    }
+
     /// Counters of every layer.
     pub fn stats(&self) -> Stats<'_> {
         Stats {

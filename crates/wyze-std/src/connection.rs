@@ -11,7 +11,8 @@ use wyze_session::{
 };
 
 use crate::socket::Socket;
-use crate::{CameraUrl, Clock, bind, targets};
+use crate::tap::TapSlot;
+use crate::{CameraUrl, Clock, Tap, bind, targets};
 
 /// Room for datagrams we send, bytes: all of ours fit an Ethernet frame.
 const MAX_TRANSMIT: usize = 1500;
@@ -104,6 +105,7 @@ pub struct Connection<'m> {
     transmit: Box<[u8; MAX_TRANSMIT]>,
     reconnect: Option<Reconnect>,
     status: Status,
+    tap: TapSlot<'m>,
 }
 
 impl fmt::Debug for Connection<'_> {
@@ -171,7 +173,13 @@ impl<'m> Connection<'m> {
             transmit: Box::new([0; MAX_TRANSMIT]),
             reconnect: None,
             status: Status::Open,
+            tap: TapSlot::default(),
         })
+    }
+
+    /// Lets `tap` hear every datagram from now on. Before the first step, that is all of them.
+    pub fn set_tap(&mut self, tap: Box<dyn Tap + 'm>) {
+        self.tap.set(tap, self.socket.local_addr());
     }
 
     /// From now on a session that ends is followed by another one, as `policy` says; with `None`, as in the beginning, it
@@ -204,6 +212,7 @@ impl<'m> Connection<'m> {
         self.socket
             .wait(next.map_or(limit, |at| at.since(now).min(limit)))?;
         while let Some((from, bytes)) = self.socket.next() {
+            self.tap.received(from, bytes);
             let mut input = Datagram::new(from, bytes);
             while let Some(event) = self
                 .client
@@ -267,10 +276,13 @@ impl<'m> Connection<'m> {
     }
 
     fn send_due(&mut self) {
+        #[cfg(feature = "keylog")]
+        self.tap.keys(&mut self.client);
         while let Some(t) = self
             .client
             .poll_transmit(&mut self.clock.cx(), &mut self.transmit[..])
         {
+            self.tap.sent(t.to, t.datagram);
             self.socket.send(t.datagram, t.to);
         }
     }

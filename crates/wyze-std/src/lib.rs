@@ -32,6 +32,7 @@ mod clock;
 mod connection;
 mod server;
 mod socket;
+mod tap;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,9 @@ mod url;
 pub use clock::{Clock, OsRng};
 pub use connection::{Connection, Memory, Status};
 pub use server::{Report, Sample, ServeOptions, Source, Totals, serve};
+pub use tap::Tap;
 pub use targets::{bind, targets};
+#[cfg(feature = "keylog")]
+pub use tutk_dtls::KeyLogEntry;
 pub use url::{CameraUrl, UrlError};
 pub use wyze_session as session;

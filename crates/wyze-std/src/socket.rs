@@ -58,6 +58,12 @@ impl Socket {
         })
     }
 
+    /// Where it is bound; port 0 when the system will not say.
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        let unknown = (std::net::Ipv4Addr::UNSPECIFIED, 0).into();
+        self.udp.local_addr().unwrap_or(unknown)
+    }
+
     /// The next datagram of what [`wait`](Self::wait) brought, and who sent it.
     pub(crate) fn next(&mut self) -> Option<(SocketAddr, &mut [u8])> {
         loop {

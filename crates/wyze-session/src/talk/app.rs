@@ -73,6 +73,11 @@ pub(crate) struct AppTalk<'m> {
 }
 
 impl<'m> AppTalk<'m> {
+    #[cfg(feature = "keylog")]
+    pub(crate) fn take_key_log_entry(&mut self) -> Option<tutk_dtls::KeyLogEntry> {
+        self.line.association.dtls.take_key_log_entry()
+    }
+
     /// Without `memory` there is no talk.
     pub(crate) fn new(psk: Psk, memory: &'m mut [u8], cx: &mut Cx<'_>) -> Option<Self> {
         if memory.is_empty() {

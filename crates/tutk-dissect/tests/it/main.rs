@@ -1,0 +1,7 @@
+//! Captures taken apart, told what is wrong with them, and redacted.
+
+mod common;
+mod faults;
+mod formats;
+mod redaction;
+mod sessions;

@@ -16,6 +16,7 @@ const PACKAGES: &[(&str, Probe)] = &[
     ("valgrind", Probe::Program("valgrind")),
     ("openssl", Probe::Program("openssl")),
     ("gcc", Probe::Program("cc")),
+    ("tshark", Probe::Program("tshark")),
     ("gnutls-bin", Probe::Program("gnutls-serv")),
     ("libmbedtls-dev", Probe::Header("mbedtls/ssl.h")),
     ("libwolfssl-dev", Probe::Header("wolfssl/ssl.h")),

@@ -75,16 +75,7 @@ pub(crate) fn record(
     if header.epoch == 0 || header.epoch == REDACTED_EPOCH {
         let layer = c.hand_over(summary);
         let mut layers = vec![layer];
-        let data = clear(
-            datagram,
-            &header,
-            body,
-            to,
-            from,
-            &mut layers,
-            association,
-            keys,
-        );
+        let data = clear(datagram, &header, body, to, from, &mut layers, association);
         let content = (header.epoch == REDACTED_EPOCH).then_some((body, to));
         return Record {
             layers,
@@ -95,6 +86,7 @@ pub(crate) fn record(
     }
     let layer = c.hand_over(summary);
     let mut layers = vec![layer];
+    association.make_keys(keys);
     let place = [at, body, to];
     let content = protected(datagram, place, from, &mut layers, association);
     let data = content.and_then(|(start, end)| {
@@ -106,7 +98,6 @@ pub(crate) fn record(
             from,
             &mut layers,
             association,
-            keys,
         )
     });
     Record {
@@ -164,10 +155,6 @@ fn version_name(version: u64) -> &'static str {
 }
 
 /// A record in clear.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one call, and none of them belong together"
-)]
 fn clear(
     datagram: &[u8],
     header: &Header,
@@ -176,7 +163,6 @@ fn clear(
     sender: SocketAddr,
     layers: &mut Vec<Layer>,
     association: &mut Association,
-    keys: &KeyLog,
 ) -> Option<(usize, usize)> {
     match header.kind {
         20 => {
@@ -191,7 +177,7 @@ fn clear(
             None
         }
         22 => {
-            handshake(datagram, from, to, sender, layers, association, keys);
+            handshake(datagram, from, to, sender, layers, association);
             None
         }
         23 => {
@@ -314,11 +300,10 @@ fn handshake(
     sender: SocketAddr,
     layers: &mut Vec<Layer>,
     association: &mut Association,
-    keys: &KeyLog,
 ) {
     while from < to {
         let mut c = Cursor::new("handshake", datagram, from, to);
-        let read = message(&mut c, sender, association, keys);
+        let read = message(&mut c, sender, association);
         from = c.end();
         let ended = read.is_none();
         layers.push(c.finish(read.unwrap_or_else(|| "cut off".to_owned())));
@@ -332,7 +317,6 @@ fn message(
     c: &mut Cursor<'_>,
     sender: SocketAddr,
     association: &mut Association,
-    keys: &KeyLog,
 ) -> Option<String> {
     let kind = c.le("type", 1)?;
     let name = match kind {
@@ -370,7 +354,7 @@ fn message(
     }
     c.limit(part as usize);
     if offset == 0 {
-        note_hello(kind, c.rest(), sender, association, keys);
+        note_hello(kind, c.rest(), sender, association);
     }
     if part != length {
         let n = c.left();
@@ -417,7 +401,6 @@ fn note_hello(
     body: &[u8],
     sender: SocketAddr,
     association: &mut Association,
-    keys: &KeyLog,
 ) -> Option<()> {
     let random = *body.get(2..)?.first_chunk::<32>()?;
     match kind {
@@ -425,7 +408,7 @@ fn note_hello(
         2 => {
             let session_id = usize::from(*body.get(34)?);
             let suite = body.get(35 + session_id..)?.first_chunk::<2>()?;
-            association.server_hello(random, u16::from_be_bytes(*suite), keys);
+            association.server_hello(random, u16::from_be_bytes(*suite));
         }
         _ => {}
     }

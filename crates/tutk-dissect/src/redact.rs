@@ -25,6 +25,8 @@ pub const REDACTED_UID: [u8; 20] = *b"REDACTED0UID00000000";
 pub const REDACTED_AUTH_KEY: [u8; 8] = *b"REDACTED";
 /// IP addresses that are told apart; all others share one.
 const MAX_ADDRESSES: usize = 250;
+/// Shorter texts are no identities.
+const SHORTEST: usize = 4;
 /// Bytes of an AV message whose kind is not known that are kept.
 const KEPT: usize = 32;
 
@@ -47,25 +49,29 @@ impl fmt::Debug for Redactor {
 impl Redactor {
     /// A redactor for the camera with these secrets and identities.
     pub fn new(uid: &Uid, auth_key: &AuthKey, enr: &Enr, mac: &Mac) -> Self {
-        let texts = [
-            &uid.as_bytes()[..],
-            &auth_key.expose()[..],
-            enr.as_bytes(),
-            mac.as_str().as_bytes(),
-        ];
-        let mut identities: Vec<_> = texts.iter().map(|t| Zeroizing::new(t.to_vec())).collect();
-        // The MAC as a number, too.
-        let mut number = vec![0; mac.as_str().len() / 2];
-        if hex::decode_to_slice(mac.as_str(), &mut number).is_ok() {
-            identities.push(Zeroizing::new(number));
-        }
-        identities.retain(|identity| identity.len() >= 4);
-        Self {
+        let mut redactor = Self {
             credentials: (*uid.as_bytes(), *auth_key.expose()),
-            identities,
+            identities: Vec::new(),
             keys: KeyLog::new(),
             associations: Associations::default(),
             addresses: HashMap::new(),
+        };
+        redactor.hide(uid.as_bytes());
+        redactor.hide(auth_key.expose());
+        redactor.hide(enr.as_bytes());
+        redactor.hide(mac.as_str().as_bytes());
+        // The MAC as a number, too.
+        let mut number = vec![0; mac.as_str().len() / 2];
+        if hex::decode_to_slice(mac.as_str(), &mut number).is_ok() {
+            redactor.hide(&number);
+        }
+        redactor
+    }
+
+    /// Hides another secret or identity, wherever it appears; those of a base station, for example.
+    pub fn hide(&mut self, identity: &[u8]) {
+        if identity.len() >= SHORTEST {
+            self.identities.push(Zeroizing::new(identity.to_vec()));
         }
     }
 

@@ -10,7 +10,7 @@ use crate::keylog::KeyLog;
 /// Associations that are remembered; the one that was quiet the longest makes room.
 const MAX_ASSOCIATIONS: usize = 256;
 /// Handshakes of one association that are remembered: somebody may forge hellos.
-const MAX_TAPS: usize = 4;
+const MAX_HELLOS: usize = 4;
 /// Bytes of a record header.
 pub(crate) const RECORD_HEADER: usize = 13;
 
@@ -27,11 +27,12 @@ impl Key {
     }
 }
 
-struct Tap {
+/// What two hellos agreed on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Hello {
     client_random: [u8; 32],
     server_random: [u8; 32],
     suite: CipherSuite,
-    wiretap: Wiretap,
 }
 
 /// A frame whose packets are coming.
@@ -50,7 +51,8 @@ pub(crate) struct Association {
     /// Who sent the ClientHello.
     client: Option<SocketAddr>,
     client_random: Option<[u8; 32]>,
-    taps: Vec<Tap>,
+    /// The latest first, with keys once they are known.
+    hellos: Vec<(Hello, Option<Wiretap>)>,
     /// Why records do not open, when there is no key at all.
     pub(crate) missing: Missing,
     /// Frames under way: audio, video.
@@ -94,8 +96,8 @@ impl Association {
         self.client_random = Some(random);
     }
 
-    /// Makes keys of a ServerHello.
-    pub(crate) fn server_hello(&mut self, random: [u8; 32], suite: u16, keys: &KeyLog) {
+    /// Takes what a ServerHello chose.
+    pub(crate) fn server_hello(&mut self, random: [u8; 32], suite: u16) {
         let Some(client_random) = self.client_random else {
             return;
         };
@@ -103,32 +105,32 @@ impl Association {
             self.missing = Missing::Suite;
             return;
         };
-        let Some(master) = keys.get(&client_random) else {
-            self.missing = Missing::KeyLogLine;
-            return;
+        self.missing = Missing::KeyLogLine;
+        let hello = Hello {
+            client_random,
+            server_random: random,
+            suite,
         };
-        let known = self.taps.iter().any(|tap| {
-            (tap.client_random, tap.server_random, tap.suite) == (client_random, random, suite)
-        });
-        if known {
-            return;
+        if !self.hellos.iter().any(|(known, _)| *known == hello) {
+            self.hellos.insert(0, (hello, None));
+            self.hellos.truncate(MAX_HELLOS);
         }
-        if let Some(wiretap) = Wiretap::new(suite, master, &client_random, &random) {
-            self.taps.insert(
-                0,
-                Tap {
-                    client_random,
-                    server_random: random,
-                    suite,
-                    wiretap,
-                },
-            );
-            self.taps.truncate(MAX_TAPS);
+    }
+
+    /// Makes keys where the log has them by now.
+    pub(crate) fn make_keys(&mut self, keys: &KeyLog) {
+        for (hello, wiretap) in &mut self.hellos {
+            if wiretap.is_none()
+                && let Some(master) = keys.get(&hello.client_random)
+            {
+                let (client, server) = (&hello.client_random, &hello.server_random);
+                *wiretap = Wiretap::new(hello.suite, master, client, server);
+            }
         }
     }
 
     pub(crate) fn has_keys(&self) -> bool {
-        !self.taps.is_empty()
+        self.hellos.iter().any(|(_, wiretap)| wiretap.is_some())
     }
 
     /// Opens the record at `start..end` of the datagram where it lies. It stays as it was when no key fits.
@@ -140,19 +142,20 @@ impl Association {
         end: usize,
     ) -> Option<Opened> {
         let by_client = self.client == Some(from);
-        for tap in &self.taps {
+        for (hello, wiretap) in &self.hellos {
+            let Some(wiretap) = wiretap else { continue };
             // A camera may change its port, so the other direction gets a chance too.
             for by_client in [by_client, !by_client] {
                 let mut copy = datagram.get(start..end)?.to_vec();
                 let base = copy.as_ptr() as usize;
-                let Some(plain) = tap.wiretap.open(by_client, &mut copy) else {
+                let Some(plain) = wiretap.open(by_client, &mut copy) else {
                     continue;
                 };
                 let from = start + (plain.as_ptr() as usize).saturating_sub(base);
                 let to = from + plain.len();
                 datagram.get_mut(start..end)?.copy_from_slice(&copy);
                 return Some(Opened {
-                    suite: tap.suite,
+                    suite: hello.suite,
                     from,
                     to,
                 });

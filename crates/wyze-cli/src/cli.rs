@@ -6,6 +6,7 @@ use crate::account::{CamerasArgs, LoginArgs};
 use crate::camera::CameraArgs;
 use crate::demo::DemoArgs;
 use crate::discover::DiscoverArgs;
+use crate::dissect::DissectArgs;
 use crate::get::GetArgs;
 use crate::info::InfoArgs;
 use crate::probe::ProbeArgs;
@@ -48,6 +49,7 @@ pub(crate) enum Command {
     Camera(CameraArgs),
     Probe(ProbeArgs),
     Discover(DiscoverArgs),
+    Dissect(DissectArgs),
     Info(InfoArgs),
     Get(GetArgs),
     Set(SetArgs),

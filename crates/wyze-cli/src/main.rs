@@ -7,6 +7,7 @@ mod cli;
 mod converse;
 mod demo;
 mod discover;
+mod dissect;
 mod failure;
 mod get;
 mod info;
@@ -24,6 +25,7 @@ mod step;
 mod stream;
 mod table;
 mod talk;
+mod tape;
 mod target;
 mod virtual_camera;
 mod watch;
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Camera(args) => camera::run(args),
         Command::Probe(args) => probe::run(args),
         Command::Discover(args) => discover::run(args),
+        Command::Dissect(args) => dissect::run(args),
         Command::Info(args) => info::run(args),
         Command::Get(args) => get::run(args),
         Command::Set(args) => set::run(args),

@@ -19,6 +19,7 @@ use wyze_std::{CameraUrl, Connection, Memory, Status};
 use crate::failure::{Exit, Failure};
 use crate::reach::{Reached, socket_failure};
 use crate::step::{Description, Step, codec_name};
+use crate::tape::Tape;
 use crate::weak_key;
 
 /// The longest sleep: how soon ctrl-C and deadlines are noticed, and how often [`Viewer::tick`] is called.
@@ -39,6 +40,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) patience: Duration,
     /// Whether to go on when the camera is lost after the first picture.
     pub(crate) reconnect: Option<Reconnect>,
+    /// Where to record every datagram.
+    pub(crate) tape: Option<Tape>,
 }
 
 impl<'a> Plan<'a> {
@@ -58,6 +61,7 @@ impl<'a> Plan<'a> {
             timeout,
             patience: STALL,
             reconnect: None,
+            tape: None,
         })
     }
 }
@@ -132,6 +136,9 @@ pub(crate) fn watch(
     let mut memory = Memory::default();
     let mut connection =
         Connection::open(plan.url, &plan.config, &mut memory).map_err(|e| socket_failure(&e))?;
+    if let Some(tape) = &plan.tape {
+        connection.set_tap(Box::new(tape.clone()));
+    }
     let mut watch = Watch {
         plan,
         viewer,

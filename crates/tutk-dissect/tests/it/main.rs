@@ -5,3 +5,4 @@ mod faults;
 mod formats;
 mod redaction;
 mod sessions;
+mod wireshark;

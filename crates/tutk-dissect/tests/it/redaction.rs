@@ -7,15 +7,18 @@ use wyze_kauth::keys::{Enr, Mac, auth_key};
 
 use crate::common::{ENR, MAC, Sent, UID, datagrams, dissect, pcap_of};
 
-fn redacted(name: &str) -> Vec<u8> {
+pub(crate) fn redacted(name: &str) -> Vec<u8> {
     let (enr, mac) = (Enr::new(ENR).unwrap(), Mac::new(MAC).unwrap());
     let key = AuthKey::new(auth_key(&enr, &mac));
     let mut redactor = Redactor::new(&UID.parse().unwrap(), &key, &enr, &mac);
-    for (random, master) in data::key_log(&format!("sessions/{name}.keylog")) {
-        redactor.add_key(random, &master);
-    }
     let mut out = Vec::new();
-    for sent in datagrams(name) {
+    for (n, sent) in datagrams(name).into_iter().enumerate() {
+        // A recorder hears of the keys behind the ServerHello.
+        if n == 8 - usize::from(name == "cc51") {
+            for (random, master) in data::key_log(&format!("sessions/{name}.keylog")) {
+                redactor.add_key(random, &master);
+            }
+        }
         let bytes = redactor
             .datagram(sent.from, sent.to, &sent.bytes)
             .expect("all are of this protocol");

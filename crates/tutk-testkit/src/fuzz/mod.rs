@@ -3,6 +3,7 @@
 //! `fuzz/fuzz_targets/*.rs` call them; so do the tests below, over every file of `fuzz/corpus/` and some random input, so
 //! that a target can't rot unseen. [`TARGETS`] is the one list of them.
 
+mod dissect;
 mod dtls;
 mod feed;
 mod insider;
@@ -13,6 +14,7 @@ mod session16;
 
 use tutk_core::wire::{Malformed, Reader, Writer};
 
+pub use dissect::dissect;
 pub use dtls::dtls_pair;
 pub use feed::{assembler, av_message, dtls_client, dtls_server, iotc_client, iotc_device};
 pub use insider::{session_camera, session_client};
@@ -29,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     ("assembler", assembler),
     ("av_message", av_message),
     ("av_session16", av_session16),
+    ("dissect", dissect),
     ("dtls_client", dtls_client),
     ("dtls_pair", dtls_pair),
     ("dtls_server", dtls_server),

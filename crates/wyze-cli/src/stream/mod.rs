@@ -14,6 +14,7 @@ use crate::interrupt;
 use crate::options::seconds;
 use crate::recorder::{Limits, Recorded, Recorder};
 use crate::report::{Report, Style};
+use crate::tape::{Tape, TapeArgs};
 use crate::target;
 use crate::watch::{Plan, Repairs, watch};
 
@@ -78,6 +79,8 @@ pub(crate) struct StreamArgs {
     /// No progress on the terminal
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    tape: TapeArgs,
 }
 
 /// A format and what the user called it.
@@ -197,6 +200,7 @@ pub(crate) fn run(args: &StreamArgs) -> Result<(), Failure> {
     let mut plan = Plan::new(&url, args.timeout)?;
     plan.quality = Some(args.quality(&url));
     plan.reconnect = args.reconnect.policy();
+    plan.tape = Tape::open(&args.tape, &url)?;
     let audio = !args.no_audio && !matches!(format, Format::AnnexB(_));
     plan.config.audio = audio;
     // Some models refuse it whatever the user wants.
@@ -234,6 +238,9 @@ pub(crate) fn run(args: &StreamArgs) -> Result<(), Failure> {
     totals.insert("output".into(), path.display().to_string().into());
     totals.insert("written".into(), written.bytes.into());
     report.end(cause, None, totals, Some(&summary));
+    if let Some(tape) = &plan.tape {
+        tape.end()?;
+    }
     Ok(())
 }
 

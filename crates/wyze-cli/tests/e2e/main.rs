@@ -6,6 +6,7 @@ mod account;
 mod commands;
 mod demo;
 mod discover;
+mod dissect;
 mod failures;
 mod login;
 mod secrets;

@@ -25,6 +25,8 @@ pub const REDACTED_UID: [u8; 20] = *b"REDACTED0UID00000000";
 pub const REDACTED_AUTH_KEY: [u8; 8] = *b"REDACTED";
 /// IP addresses that are told apart; all others share one.
 const MAX_ADDRESSES: usize = 250;
+/// Bytes that all 0xCC51 packets begin with.
+const CC51_HEADER: usize = 12;
 /// Shorter texts are no identities.
 const SHORTEST: usize = 4;
 /// Bytes of an AV message whose kind is not known that are kept.
@@ -118,6 +120,8 @@ impl Redactor {
             return None;
         }
         let mut out = self.iotc(from, bytes)?;
+        // Once more over all: what was put together may begin in one layer and end in another.
+        self.replace(&mut out);
         tutk_transcode::encode(&mut out);
         Some(out)
     }
@@ -155,11 +159,12 @@ impl Redactor {
 
     fn cc51(&mut self, from: SocketAddr, mut bytes: Vec<u8>) -> Option<Vec<u8>> {
         let found = cc51::dissect(&bytes, &[]);
-        let (signed_to, mac_at) = match &found.carried {
-            Some(carried) => (carried.from, carried.to),
-            None => {
-                let hmac = found.layer.field("hmac")?;
-                (hmac.offset, hmac.offset)
+        let (signed_to, mac_at) = match (&found.carried, found.layer.field("hmac")) {
+            (Some(carried), _) => (carried.from, carried.to),
+            (None, Some(hmac)) => (hmac.offset, hmac.offset),
+            (None, None) => {
+                bytes.iter_mut().skip(CC51_HEADER).for_each(|b| *b = 0);
+                return Some(bytes);
             }
         };
         let mac = bytes.get(mac_at..mac_at + MAC_LEN)?.to_vec();
@@ -174,6 +179,7 @@ impl Redactor {
         } else {
             bytes.truncate(mac_at);
         }
+        self.replace(&mut bytes);
         let signed = bytes.get(..signed_to)?;
         // A wrong one stays wrong.
         let mac = if right {
@@ -276,10 +282,14 @@ fn adjust(bytes: &mut [u8], at: usize, change: i64) -> Option<()> {
 fn av(bytes: &mut [u8]) {
     let layers = crate::av::dissect(bytes, 0, bytes.len(), true, &mut Default::default());
     let original = bytes.to_vec();
-    let mut known = false;
+    // What no field explains goes.
+    let mut explained = vec![false; bytes.len()];
     for layer in &layers {
         for field in &layer.fields {
             let place = field.offset..field.offset + field.length;
+            if let Some(place) = explained.get_mut(place.clone()) {
+                place.fill(true);
+            }
             let Some(place) = bytes.get_mut(place) else {
                 continue;
             };
@@ -296,11 +306,13 @@ fn av(bytes: &mut [u8]) {
                 (_, "unexplained") => place.fill(0),
                 _ => {}
             }
-            known = true;
         }
     }
-    if !known || layers.iter().any(|layer| layer.summary == "cut off") {
-        bytes.iter_mut().skip(KEPT).for_each(|b| *b = 0);
+    let cut = layers.iter().any(|layer| layer.summary == "cut off");
+    for (at, (byte, explained)) in bytes.iter_mut().zip(explained).enumerate() {
+        if !explained || (cut && at >= KEPT) {
+            *byte = 0;
+        }
     }
 }
 

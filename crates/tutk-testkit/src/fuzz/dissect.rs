@@ -49,12 +49,16 @@ pub fn dissect(data: &[u8]) {
             layers: dissector.datagram(from, to, datagram),
         });
         if let Some(redacted) = redactor.datagram(from, to, datagram) {
-            let mut clear = redacted.clone();
-            tutk_transcode::decode(&mut clear);
-            for bytes in [redacted, clear] {
-                let found = bytes.windows(ENR.len()).any(|w| w == ENR.as_bytes());
-                assert!(!found, "a secret was left");
+            let mut clear = redacted;
+            // 0xCC51 packets and DTLS records are in clear as they are.
+            if !matches!(
+                clear.as_slice(),
+                [0x51, 0xcc, ..] | [20..=23, 0xfe, 0xfd | 0xff, ..]
+            ) {
+                tutk_transcode::decode(&mut clear);
             }
+            let found = clear.windows(ENR.len()).any(|w| w == ENR.as_bytes());
+            assert!(!found, "a secret was left");
         }
     }
 }

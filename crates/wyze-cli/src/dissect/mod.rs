@@ -206,7 +206,7 @@ impl Printer<'_> {
             }
             Ok(()) => {}
         }
-        if !self.args.json {
+        if !self.args.json && packets + others > 0 {
             eprintln!(
                 "{packets} packets, {errors} errors, {warnings} warnings; {others} packets of other protocols"
             );

@@ -33,6 +33,21 @@ fn handshake(seed: u64, suite: CipherSuite, mtu: u16, cookie: bool, net: Net) ->
     world
 }
 
+#[cfg(feature = "keylog")]
+#[test]
+fn both_roles_hand_out_the_same_master_secret_once_and_debug_hides_it() {
+    for suite in SUITES {
+        let mut world = handshake(1, suite, 1200, true, Net::default());
+        world.assert_connected(suite);
+        let client = world.client.take_key_log_entry().unwrap();
+        let server = world.server.take_key_log_entry().unwrap();
+        assert_eq!(client.client_random, server.client_random);
+        assert_eq!(client.master_secret.expose(), server.master_secret.expose());
+        assert_eq!(format!("{client:?}"), "KeyLogEntry(***)");
+        assert!(world.client.take_key_log_entry().is_none());
+    }
+}
+
 #[test]
 fn every_combination_connects_on_a_good_network() {
     for suite in SUITES {

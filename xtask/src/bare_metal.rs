@@ -15,7 +15,7 @@ use crate::process::{capture, cargo, command, root, run as run_shown, target_dir
 use crate::setup;
 
 /// The crates that firmware is made of.
-pub(crate) const CORE: [&str; 7] = [
+pub(crate) const CORE: [&str; 10] = [
     "tutk-core",
     "tutk-transcode",
     "tutk-iotc",
@@ -23,6 +23,9 @@ pub(crate) const CORE: [&str; 7] = [
     "tutk-av",
     "wyze-kauth",
     "wyze-session",
+    "wyze-smoltcp",
+    "wyze-edge-nal",
+    "wyze-embedded-io",
 ];
 
 /// Sets of features, each taken from every core crate that has them: what firmware gets by default, and both ways to

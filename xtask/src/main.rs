@@ -9,6 +9,7 @@ mod interop;
 mod long;
 mod loopback;
 mod process;
+mod qemu;
 mod report;
 mod setup;
 mod sim;
@@ -41,6 +42,8 @@ enum Command {
         /// openssl, mbedtls, gnutls, wolfssl; all of them when none is named
         peer: Vec<interop::Library>,
     },
+    /// Builds the firmware and runs it on QEMU's boards against the program `wyze`
+    Qemu,
     /// Counts instructions and allocations per packet under callgrind
     Bench {
         /// Fail when a scenario needs more than 2 % more instructions than benches/baseline.json says
@@ -86,6 +89,9 @@ fn main() -> ExitCode {
                 seconds,
                 ..
             } => loopback::run(seconds).map(|figures| println!("{figures}")),
+            Command::Qemu => setup::packages()
+                .and_then(|()| qemu::run())
+                .map(|note| println!("PASS: {note}")),
             Command::Bench { check, save, .. } => {
                 bench::run(bench::Mode::from_flags(check, save)).map(drop)
             }

@@ -10,6 +10,9 @@ use crate::report::NotRun;
 /// Targets that the core crates are built for, and wasm32 for the powerset.
 pub(crate) const BARE_METAL: [&str; 2] = ["riscv32imc-unknown-none-elf", "thumbv6m-none-eabi"];
 
+/// Targets that the firmware for QEMU is built for.
+pub(crate) const FIRMWARE: [&str; 2] = ["riscv32imac-unknown-none-elf", "thumbv7em-none-eabihf"];
+
 /// Debian packages and how to see that one is there: a program or a header.
 const PACKAGES: &[(&str, Probe)] = &[
     ("ffmpeg", Probe::Program("ffprobe")),
@@ -21,6 +24,8 @@ const PACKAGES: &[(&str, Probe)] = &[
     ("libmbedtls-dev", Probe::Header("mbedtls/ssl.h")),
     ("libwolfssl-dev", Probe::Header("wolfssl/ssl.h")),
     ("libgnutls28-dev", Probe::Header("gnutls/gnutls.h")),
+    ("qemu-system-misc", Probe::Program("qemu-system-riscv32")),
+    ("qemu-system-arm", Probe::Program("qemu-system-arm")),
 ];
 
 #[derive(Debug)]
@@ -88,7 +93,7 @@ pub(crate) fn targets() -> Result<()> {
         &mut command("rustup", "target list --installed"),
         Duration::from_secs(30),
     )?;
-    let absent = lacking(&have, &BARE_METAL);
+    let absent = lacking(&have, &[BARE_METAL, FIRMWARE].concat());
     if absent.is_empty() {
         return Ok(());
     }

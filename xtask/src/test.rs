@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use crate::process::{cargo, run as run_shown};
 use crate::report::Summary;
-use crate::{bare_metal, bench, e2e, interop, long, setup, sim};
+use crate::{bare_metal, bench, e2e, interop, long, qemu, setup, sim};
 
 type Stage = (&'static str, fn() -> Result<String>);
 
@@ -20,6 +20,7 @@ const STAGES: &[Stage] = &[
     ("interop", || interop::run(&[])),
     ("e2e", e2e::run),
     ("sim", sim::stage),
+    ("qemu", qemu::run),
     ("bench", || bench::run(bench::Mode::Check)),
 ];
 

@@ -1,6 +1,7 @@
 //! `wyze camera`: a virtual camera for any client.
 
 mod hearing;
+mod ledger;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::virtual_camera::{CameraOptions, ClipSource, VirtualCamera};
 use hearing::Hearing;
+use ledger::Ledger;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,6 +57,9 @@ pub(crate) struct CameraArgs {
     /// Print the URL also when it holds credentials of your own
     #[arg(long)]
     show_url: bool,
+    /// Write a line for each frame sent, and for each that a viewer says: video, audio or talk, bytes, SHA-256
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
     #[command(flatten)]
     camera: CameraOptions,
 }
@@ -96,7 +101,17 @@ pub(crate) fn run(args: &CameraArgs) -> Result<(), Failure> {
     };
     let mut hearing = args.talk.as_deref().map(Hearing::new).transpose()?;
     let mut deaf = None;
+    let no_ledger = |e: std::io::Error| {
+        let what = format!("the ledger can't be written: {e}; choose another --ledger");
+        Failure::new(Exit::Output, what)
+    };
+    let ledger = args.ledger.as_deref().map(Ledger::create);
+    let mut ledger = ledger.transpose().map_err(no_ledger)?;
+    let mut written = Ok(());
     let totals = serve(&socket, &options, &source, stop, |report| {
+        if let (Some(ledger), Ok(())) = (&mut ledger, &written) {
+            written = ledger.enter(&report);
+        }
         if let Served::Viewer { slot, event } = report {
             tell(slot, &event);
             match hearing.as_mut().map(|hearing| hearing.hear(slot, &event)) {
@@ -113,6 +128,10 @@ pub(crate) fn run(args: &CameraArgs) -> Result<(), Failure> {
     if let Some(failure) = deaf {
         return Err(failure);
     }
+    if let Some(ledger) = ledger {
+        written = written.and_then(|()| ledger.finish());
+    }
+    written.map_err(no_ledger)?;
     println!(
         "{} sessions, {} video and {} audio frames, {} bytes",
         totals.sessions, totals.video_frames, totals.audio_frames, totals.bytes

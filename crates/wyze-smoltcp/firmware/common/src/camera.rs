@@ -1,0 +1,162 @@
+//! The firmware as a camera: it shows the clip in its flash to the first viewer, once.
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::Ipv4Cidr;
+use wyze_smoltcp::session::{
+    AudioFormat, Camera, CameraConfig, CameraEvent, Codec, Cx, FrameInfo, LAN_PORT, Memory,
+    OutFrame, Stream,
+};
+use wyze_smoltcp::{Progress, Server, session_time};
+
+use crate::network::{self, Network};
+use crate::{Arguments, Board, Failure, ledger};
+
+/// Where QEMU expects its guest.
+const ADDRESS: Ipv4Cidr = Ipv4Cidr::new(smoltcp::wire::Ipv4Address::new(10, 0, 2, 15), 24);
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A frame of the clip, and where its bytes lie.
+struct Sample {
+    video: bool,
+    key: bool,
+    /// Microseconds after the first frame.
+    at: u64,
+    start: usize,
+    end: usize,
+}
+
+static CLIP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/clip.bin"));
+include!(concat!(env!("OUT_DIR"), "/clip.rs"));
+
+impl Sample {
+    fn frame(&self, now: Instant) -> OutFrame<'static> {
+        let micros = session_time(now).as_micros();
+        let (stream, info) = if self.video {
+            (Stream::Video, FrameInfo::video(Codec::H264, FPS, micros))
+        } else {
+            let format = AudioFormat {
+                sample_rate: SAMPLE_RATE,
+                bits: 16,
+                channels: CHANNELS,
+            };
+            let info = FrameInfo::audio(Codec::AacWyze, format, micros);
+            (Stream::Audio, info)
+        };
+        OutFrame {
+            stream,
+            key: self.key,
+            info,
+            data: &CLIP[self.start..self.end],
+        }
+    }
+}
+
+/// What the viewer does.
+#[derive(Default)]
+struct Viewer {
+    wants_any: bool,
+    let_in: bool,
+    gone: bool,
+}
+
+/// Serves one viewer.
+pub(crate) fn run<B: Board>(board: &mut B, arguments: &Arguments<'_>) -> Result<(), Failure> {
+    let mut rng = ChaCha20Rng::from_seed(arguments.seed);
+    let mut network_memory = network::Memory::new();
+    let mut network = Network::new(board, &mut network_memory, LAN_PORT, rng.next_u64())?;
+    network.set_address(ADDRESS);
+
+    let config = CameraConfig {
+        framings: arguments.framings,
+        ..CameraConfig::new(arguments.uid, &arguments.enr, &arguments.mac)
+    };
+    let mut memory = Memory::<0, 0>::new();
+    let begun = board.now();
+    let mut cx = Cx::new(session_time(begun), &mut rng);
+    let camera = Camera::new(&config, memory.split(), &mut cx);
+    let mut datagram = [0; 1500];
+    let mut server = Server::new(camera, &mut datagram);
+    let frames = SAMPLES.iter().filter(|sample| sample.video).count();
+    let _ = writeln!(board, "# {} waits for a viewer", arguments.name);
+    let _ = writeln!(board, "# a clip of {frames} frames");
+
+    let mut viewer = Viewer::default();
+    let (mut start, mut next) = (None, 0);
+    loop {
+        let received = network.receive(board);
+        let now = board.now();
+        let mut cx = Cx::new(session_time(now), &mut rng);
+        server.poll(network.socket(), &mut cx, |event| {
+            note(board, &mut viewer, &event);
+        });
+        network.transmit(board);
+        if viewer.gone {
+            let _ = writeln!(board, "# {next} frames of {} sent", SAMPLES.len());
+            return Ok(());
+        }
+        if now > begun + LIMIT {
+            return Err(Failure::Timeout("no viewer, or one that does not leave"));
+        }
+        let mut wait = None;
+        if viewer.wants_any {
+            let start = *start.get_or_insert(now);
+            match SAMPLES.get(next) {
+                Some(sample) if now >= start + Duration::from_micros(sample.at) => {
+                    send(board, &mut network, &mut server, &mut rng, sample);
+                    next += 1;
+                    continue;
+                }
+                Some(sample) => wait = Some(start + Duration::from_micros(sample.at) - now),
+                None if now > start + Duration::from_secs(10) => server.camera().close(),
+                None => {}
+            }
+        }
+        if received {
+            continue;
+        }
+        let delay = network.poll_delay(board);
+        let delay = server.poll_delay(session_time(now), delay);
+        board.sleep(delay.into_iter().chain(wait).min());
+    }
+}
+
+fn note(board: &mut impl Board, viewer: &mut Viewer, event: &CameraEvent<'_>) {
+    match event {
+        CameraEvent::Authenticated => viewer.let_in = true,
+        CameraEvent::Wanted { video, audio } => viewer.wants_any = *video || *audio,
+        // A search that led to nothing is none.
+        CameraEvent::Closed(_) => viewer.gone = viewer.let_in,
+        _ => {}
+    }
+    let _ = match event {
+        CameraEvent::Command { code, .. } => writeln!(board, "# command K{}", code.0),
+        event => writeln!(board, "# {event:?}"),
+    };
+}
+
+/// Sends one frame, if the viewer wants it.
+fn send<B: Board>(
+    board: &mut B,
+    network: &mut Network<'_>,
+    server: &mut Server<'_, '_>,
+    rng: &mut ChaCha20Rng,
+    sample: &Sample,
+) {
+    let now = board.now();
+    let frame = sample.frame(now);
+    let Ok(mut outgoing) = server.camera().start_frame(&frame) else {
+        return;
+    };
+    loop {
+        let mut cx = Cx::new(session_time(now), rng);
+        let progress = server.send_frame(network.socket(), &mut cx, &mut outgoing);
+        network.transmit(board);
+        if progress == Progress::Done {
+            break;
+        }
+    }
+    let stream = if sample.video { "video" } else { "audio" };
+    let _ = ledger::enter(board, stream, frame.data);
+}

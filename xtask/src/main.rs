@@ -4,6 +4,7 @@
 mod bare_metal;
 mod bench;
 mod e2e;
+mod esp;
 mod fuzz;
 mod interop;
 mod long;

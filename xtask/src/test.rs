@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use crate::process::{cargo, run as run_shown};
 use crate::report::Summary;
-use crate::{bare_metal, bench, e2e, interop, long, qemu, setup, sim};
+use crate::{bare_metal, bench, e2e, esp, interop, long, qemu, setup, sim};
 
 type Stage = (&'static str, fn() -> Result<String>);
 
@@ -21,6 +21,7 @@ const STAGES: &[Stage] = &[
     ("e2e", e2e::run),
     ("sim", sim::stage),
     ("qemu", qemu::run),
+    ("esp32c3", esp::run),
     ("bench", || bench::run(bench::Mode::Check)),
 ];
 

@@ -124,3 +124,7 @@ pub fn broadcast(network: Ipv4Cidr, port: u16) -> SocketAddr {
     let ip = network.broadcast().unwrap_or(Ipv4Addr::BROADCAST);
     SocketAddr::V4(SocketAddrV4::new(ip, port))
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+mod embedding {}

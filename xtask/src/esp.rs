@@ -19,7 +19,7 @@ pub(crate) fn run() -> Result<String> {
     setup::targets()?;
     run_shown(
         cargo(&format!(
-            "check --quiet --release --locked --manifest-path {}/crates/wyze-smoltcp/firmware/esp32c3/Cargo.toml \
+            "check --quiet --release --manifest-path {}/crates/wyze-smoltcp/firmware/esp32c3/Cargo.toml \
              --target {} --target-dir {}",
             root().display(),
             setup::BARE_METAL[0],

@@ -2,8 +2,10 @@
 //!
 //! A scenario is one function in [`scenario`]: it prepares what the rounds need and answers with the round.
 
-mod receive;
+mod dtls;
+mod reassembly;
 mod scenario;
+mod session;
 
 use std::process::ExitCode;
 
@@ -13,6 +15,11 @@ fn measured_rounds(round: &mut dyn FnMut(usize), rounds: usize) {
     for n in 0..rounds {
         round(n);
     }
+}
+
+/// Memory for a scenario, which lives as long as the process.
+fn leak(len: usize) -> &'static mut [u8] {
+    Box::leak(vec![0; len].into_boxed_slice())
 }
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! The whole receive path: a client session fed with datagrams that a camera session made.
+//! The whole paths: a client session fed with datagrams that a camera session made, and a camera session making them.
 
 use std::hint::black_box;
 use std::net::SocketAddr;
@@ -10,10 +10,8 @@ use wyze_session::{
     Framings, Instant, Mac, OutFrame, Storage, Stream,
 };
 
-use crate::scenario::{PAYLOAD, Round};
-
-/// Media packets of one frame: 20 KiB, a usual P frame of a 2K camera.
-const PACKETS: usize = 20;
+use crate::leak;
+use crate::scenario::{FRAME, PACKETS, Round};
 
 struct Pair {
     client: Client<'static>,
@@ -30,10 +28,6 @@ const DEVICE: SocketAddr = SocketAddr::new(
     std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)),
     32761,
 );
-
-fn leak(len: usize) -> &'static mut [u8] {
-    Box::leak(vec![0; len].into_boxed_slice())
-}
 
 impl Pair {
     /// A client that a camera has let in.
@@ -113,18 +107,12 @@ impl Pair {
 
     /// `count` datagrams of video as they go over the wire.
     fn media(&mut self, count: usize) -> Vec<Vec<u8>> {
-        let data = vec![0x5a; PACKETS * PAYLOAD - 40];
+        let data = vec![0x5a; FRAME];
         let mut datagrams = Vec::with_capacity(count);
-        let mut frame = 0u64;
+        let mut number = 0;
         while datagrams.len() < count {
-            let info = FrameInfo::video(Codec::H264, 20, 1_767_239_680_000_000 + frame * 50_000);
-            let out = OutFrame {
-                stream: Stream::Video,
-                key: frame.is_multiple_of(40),
-                info,
-                data: &data,
-            };
-            frame += 1;
+            let out = frame(number, &data);
+            number += 1;
             let mut out = self
                 .camera
                 .start_frame(&out)
@@ -142,6 +130,15 @@ impl Pair {
     }
 }
 
+fn frame(number: u64, data: &[u8]) -> OutFrame<'_> {
+    OutFrame {
+        stream: Stream::Video,
+        key: number.is_multiple_of(40),
+        info: FrameInfo::video(Codec::H264, 20, 1_767_239_680_000_000 + number * 50_000),
+        data,
+    }
+}
+
 /// One media datagram in, frames out as they become complete.
 fn receive(rounds: usize, framings: Framings) -> Round {
     let mut pair = Pair::connected(framings);
@@ -154,7 +151,7 @@ fn receive(rounds: usize, framings: Framings) -> Round {
             match black_box(event) {
                 Event::Video(frame) => {
                     frames += 1;
-                    assert_eq!(frame.data.len(), PACKETS * PAYLOAD - 40);
+                    assert_eq!(frame.data.len(), FRAME);
                 }
                 event => panic!("nothing but frames can come: {event:?}"),
             }
@@ -173,4 +170,31 @@ pub(crate) fn transcode(rounds: usize) -> Round {
 /// Behind the CC51 framing.
 pub(crate) fn cc51(rounds: usize) -> Round {
     receive(rounds, Framings::CC51)
+}
+
+/// One media datagram out, behind the TransCode framing: cut, wrapped, sealed, wrapped again.
+pub(crate) fn send(_: usize) -> Round {
+    let mut pair = Pair::connected(Framings::TRANSCODE);
+    let data: &'static [u8] = leak(FRAME);
+    let mut buf = [0; 1500];
+    let mut number = 0;
+    let mut current = None;
+    Box::new(move |_| {
+        loop {
+            let out = current.get_or_insert_with(|| {
+                number += 1;
+                let frame = frame(number, data);
+                let started = pair.camera.start_frame(&frame);
+                started.expect("the viewer wants video")
+            });
+            let cx = &mut Cx::new(pair.now, &mut pair.rng);
+            match pair.camera.poll_frame(cx, out, &mut buf) {
+                Some(t) => {
+                    black_box(t.datagram);
+                    return;
+                }
+                None => current = None,
+            }
+        }
+    })
 }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::bare_metal::CORE;
 use crate::process::{cargo, nightly_cargo, run};
 use crate::report::Summary;
-use crate::{fuzz, setup};
+use crate::{coverage, fuzz, setup};
 
 /// Time for each fuzz target.
 const FUZZ_SECONDS: u32 = 60;
@@ -15,6 +15,7 @@ pub(crate) fn stages(summary: &mut Summary) {
     summary.stage("deny", deny);
     summary.stage("powerset", powerset);
     summary.stage("miri", miri);
+    summary.stage("coverage", coverage::run);
     summary.stage("fuzz", || fuzz::run(FUZZ_SECONDS, &[]));
 }
 

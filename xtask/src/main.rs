@@ -3,6 +3,7 @@
 
 mod bare_metal;
 mod bench;
+mod coverage;
 mod e2e;
 mod esp;
 mod fuzz;
@@ -31,7 +32,7 @@ struct Args {
 enum Command {
     /// Sets up what is missing and runs every gate; the exit code is 0 only if none failed
     Test {
-        /// Also run what takes long to install or to run: cargo-deny, feature powerset, Miri, fuzzing
+        /// Also run what takes long to install or to run: cargo-deny, feature powerset, Miri, coverage, fuzzing
         #[arg(long)]
         long: bool,
         /// Run only these stages
@@ -67,6 +68,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Says which part of the core crates' lines their tests execute; fails below 95 %
+    Coverage,
     /// Runs the fuzz targets and says how often each was executed
     Fuzz {
         /// Only these
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
                 bench::run(bench::Mode::from_flags(check, save)).map(drop)
             }
             Command::Sim { args } => sim::run(&args).map(drop),
+            Command::Coverage => coverage::run().map(drop),
             Command::Fuzz { targets, seconds } => fuzz::run(seconds, &targets).map(drop),
         });
     match outcome {

@@ -17,7 +17,7 @@ use core::time::Duration;
 use tutk_core::{Cx, Datagram, Full, Instant, Layer, Secret, Timers, TxBuf};
 
 use crate::error::count;
-use crate::link::Link;
+use crate::link::{LOSSLESS, Link};
 use crate::login::{Half, write_login};
 use crate::message::{LoginReply, Message};
 use crate::repair::Repair;
@@ -46,7 +46,7 @@ pub struct LoginConfig<'a> {
     /// The ENR; at most 64 bytes are used. It is sent inside of DTLS only ([`Generation::Dtls`]): without, the password is
     /// `888888`, whatever stands here.
     pub password: &'a [u8],
-    /// Ask for lossless mode.
+    /// Ask for lossless mode; takes the feature `lossless`.
     pub resend: bool,
 }
 
@@ -84,7 +84,8 @@ struct Credentials {
 impl Credentials {
     fn new(config: &LoginConfig<'_>) -> Self {
         let mut credentials = Self {
-            user: config.user.iter().take(USER_MAX).copied().collect(),
+            user: heapless::Vec::from_slice(config.user.get(..USER_MAX).unwrap_or(config.user))
+                .unwrap_or_default(),
             password: Secret::new([0; PASSWORD_MAX]),
             password_len: config.password.len().min(PASSWORD_MAX) as u8,
         };
@@ -117,7 +118,7 @@ impl<'m> Initiator<'m> {
         Self {
             state: State::LoginFirst,
             serial: cx.rng.next_u32(),
-            resend: config.resend,
+            resend: LOSSLESS && config.resend,
             credentials: Some(Credentials::new(config)),
             timers: Timers::new(),
             link: Link::new(ioctl_memory),

@@ -27,6 +27,8 @@ const ACK_INTERVAL: Duration = Duration::from_millis(100);
 const STATS_INTERVAL: Duration = Duration::from_millis(200);
 /// Echoes of older clocks are not believed, milliseconds.
 const ECHO_LIMIT: u16 = 4000;
+/// Without the feature nothing asks for lossless mode, and the compiler may leave out what it needs.
+pub(crate) const LOSSLESS: bool = cfg!(feature = "lossless");
 /// Stands in an ACK for "no media yet".
 const NO_MEDIA: u16 = 0xffff;
 
@@ -149,7 +151,7 @@ impl<'m> Link<'m> {
     }
 
     pub(crate) fn is_lossless(&self) -> bool {
-        self.lossless
+        LOSSLESS && self.lossless
     }
 
     /// Smoothed round trip, milliseconds.
@@ -174,7 +176,7 @@ impl<'m> Link<'m> {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        if !self.lossless {
+        if !self.is_lossless() {
             return self.ack_at;
         }
         let repair = self.repair.as_ref().and_then(Repair::poll_timeout);
@@ -188,7 +190,7 @@ impl<'m> Link<'m> {
     /// that `bytes` then hold.
     #[inline]
     pub(crate) fn recover<'p>(&mut self, bytes: &'p mut [u8]) -> &'p [u8] {
-        if !self.lossless || self.parity.is_empty() || bytes.first() != Some(&WRAPPED) {
+        if !self.is_lossless() || self.parity.is_empty() || bytes.first() != Some(&WRAPPED) {
             return bytes;
         }
         self.recover_parity(bytes)
@@ -247,7 +249,7 @@ impl<'m> Link<'m> {
                 count(&mut self.stats.rx_media);
                 count_all(&mut self.stats.rx_resent, u32::from(packet.resent));
                 self.saw_media(packet.counter);
-                if self.lossless {
+                if self.is_lossless() {
                     self.track(now, &packet);
                 }
                 self.echo(packet.stats);
@@ -262,7 +264,7 @@ impl<'m> Link<'m> {
                 self.ack_due = true;
             }
             Message::Ack(ack) => self.handle_ack(now, &ack),
-            Message::StatsReply { clock } if self.lossless => self.handle_echo(now, clock),
+            Message::StatsReply { clock } if self.is_lossless() => self.handle_echo(now, clock),
             Message::Login(_) | Message::LoginReply(_) | Message::StatsReply { .. } => {
                 count(&mut self.stats.rx_unexpected);
             }
@@ -298,7 +300,7 @@ impl<'m> Link<'m> {
 
     /// Marks what the peer misses. An IOCTRL needs no acknowledgement: its reply is one.
     fn handle_ack(&mut self, now: Instant, ack: &Ack<'_>) {
-        let (Some(resend), Some(_armed)) = (&mut self.resend, self.rtt_ms) else {
+        let (Some(resend), Some(_armed), true) = (&mut self.resend, self.rtt_ms, LOSSLESS) else {
             return;
         };
         for counter in ack.missing() {
@@ -327,8 +329,8 @@ impl<'m> Link<'m> {
         if self.generation.is_oldest() {
             return packetizer.next16(out, tx);
         }
-        packetizer.set_lossless(self.lossless);
-        if !self.lossless {
+        packetizer.set_lossless(self.is_lossless());
+        if !self.is_lossless() {
             let start = tx.len();
             let written = packetizer.next(out, tx)?;
             self.generation.stamp(start, tx);
@@ -454,7 +456,7 @@ impl<'m> Link<'m> {
             count(&mut self.stats.tx_stats_reply);
             return Ok(true);
         }
-        if self.stats_at.is_some_and(|at| at <= now) {
+        if LOSSLESS && self.stats_at.is_some_and(|at| at <= now) {
             let clock = now.as_millis() as u16;
             let timeout_ms = retry_ms(self.rtt_ms) as u16;
             let seq = self.seq();
@@ -466,7 +468,7 @@ impl<'m> Link<'m> {
         if self.write_ack(now, tx)? {
             return Ok(true);
         }
-        let Some(resend) = &mut self.resend else {
+        let (Some(resend), true) = (&mut self.resend, LOSSLESS) else {
             return Ok(false);
         };
         let resent = resend.write(now, tx)?;
@@ -478,7 +480,8 @@ impl<'m> Link<'m> {
     fn write_ack(&mut self, now: Instant, tx: &mut TxBuf<'_>) -> Result<bool, Full> {
         let mut missing = heapless::Vec::new();
         let mut from = self.acknowledged;
-        if let Some(repair) = &mut self.repair
+        if LOSSLESS
+            && let Some(repair) = &mut self.repair
             && (self.ack_due || repair.is_due(now))
         {
             repair.requests(now, self.rtt_ms, &mut missing, &mut self.stats);

@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 use tutk_core::{Cx, Datagram, Full, Instant, Layer, Secret, TxBuf};
 
 use crate::error::count;
-use crate::link::Link;
+use crate::link::{LOSSLESS, Link};
 use crate::login::write_reply;
 use crate::message::{Login, Message};
 use crate::resend::Resend;
@@ -37,7 +37,7 @@ const PASSWORD_MAX: usize = 64;
 pub struct ResponderConfig<'a> {
     /// Offer to play audio.
     pub two_way: bool,
-    /// Allow lossless mode to those who ask.
+    /// Allow lossless mode to those who ask; takes the feature `lossless`.
     pub resend: bool,
     /// Drop logins with another password. `None`, as behind DTLS, accepts any. At most 64 bytes count.
     pub password: Option<&'a [u8]>,
@@ -99,7 +99,7 @@ impl<'m> Responder<'m> {
         Self {
             state: State::Listening,
             two_way: config.two_way,
-            allow_resend: config.resend,
+            allow_resend: LOSSLESS && config.resend,
             resend: false,
             password,
             answer: None,

@@ -49,7 +49,9 @@ impl Add<Duration> for Instant {
     type Output = Self;
 
     fn add(self, rhs: Duration) -> Self {
-        let micros = u64::try_from(rhs.as_micros()).unwrap_or(u64::MAX);
+        // Not `as_micros`: 128 bits are several hundred bytes of code on a microcontroller.
+        let seconds = rhs.as_secs().saturating_mul(1_000_000);
+        let micros = seconds.saturating_add(rhs.subsec_micros().into());
         Self {
             micros: self.micros.saturating_add(micros),
         }

@@ -180,12 +180,13 @@ impl<'b> Writer<'b> {
     }
 
     /// A byte string as it is.
+    #[inline(never)] // dozens of calls, none in a hot place: a copy in each is kilobytes of flash
     pub fn bytes(&mut self, bytes: &[u8]) {
-        let end = self.len.saturating_add(bytes.len());
-        match self.buf.get_mut(self.len..end) {
+        let rest = self.buf.get_mut(self.len..).unwrap_or_default();
+        match rest.get_mut(..bytes.len()) {
             Some(room) if !self.full => {
                 room.copy_from_slice(bytes);
-                self.len = end;
+                self.len += bytes.len();
             }
             _ => self.full = true,
         }

@@ -52,13 +52,13 @@ impl Keys {
         let (text, tag) = tx
             .payload_mut()
             .get_mut(HEADER..)
-            .and_then(|body| body.split_at_mut_checked(len))
+            .and_then(<[u8]>::split_last_chunk_mut::<TAG>)
             .ok_or(Full)?;
         let computed = self
             .cipher
             .encrypt_inout_detached(&self.nonce(at), &aad, text.into())
             .map_err(|_| Full)?;
-        tag.copy_from_slice(&computed);
+        *tag = computed.into();
         Ok(())
     }
 

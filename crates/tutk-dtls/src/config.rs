@@ -112,5 +112,6 @@ impl ServerConfig<'_> {
 
 /// A copy of at most `N` bytes.
 pub(crate) fn cut<const N: usize>(bytes: &[u8]) -> heapless::Vec<u8, N> {
-    bytes.iter().copied().take(N).collect()
+    let kept = bytes.get(..N).unwrap_or(bytes);
+    heapless::Vec::from_slice(kept).unwrap_or_default()
 }

@@ -31,7 +31,7 @@ pub(crate) fn hmac(key: &[u8]) -> Hmac<Sha256> {
     if let Some(room) = block.get_mut(..key.len()) {
         room.copy_from_slice(key);
     } else {
-        let digest = Zeroizing::new(<[u8; 32]>::from(Sha256::digest(key)));
+        let digest = Zeroizing::new(finish(Sha256::new_with_prefix(key)));
         for (b, d) in block.iter_mut().zip(digest.iter()) {
             *b = *d;
         }
@@ -42,24 +42,30 @@ pub(crate) fn hmac(key: &[u8]) -> Hmac<Sha256> {
 /// P_SHA256 over label and two seeds.
 pub(crate) fn prf(secret: &[u8], label: &[u8], seeds: [&[u8]; 2], out: &mut [u8]) {
     let keyed = hmac(secret);
-    let seeded = |mut mac: Hmac<Sha256>| {
-        mac.update(label);
-        mac.update(seeds[0]);
-        mac.update(seeds[1]);
-        Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()))
-    };
-    let mut a = seeded(keyed.clone());
+    let mut a = mac_of(&keyed, [&[], label, seeds[0], seeds[1]]);
     for chunk in out.chunks_mut(32) {
-        let mut mac = keyed.clone();
-        mac.update(&*a);
-        let block = seeded(mac);
+        let block = mac_of(&keyed, [&*a, label, seeds[0], seeds[1]]);
         for (o, b) in chunk.iter_mut().zip(block.iter()) {
             *o = *b;
         }
-        let mut next = keyed.clone();
-        next.update(&*a);
-        a = Zeroizing::new(next.finalize().into_bytes().into());
+        a = mac_of(&keyed, [&*a, &[], &[], &[]]);
     }
+}
+
+/// The code of a digest is long and would be there once for each use.
+#[inline(never)]
+fn mac_of(keyed: &Hmac<Sha256>, parts: [&[u8]; 4]) -> Zeroizing<[u8; 32]> {
+    let mut mac = keyed.clone();
+    for part in parts {
+        mac.update(part);
+    }
+    Zeroizing::new(mac.finalize().into_bytes().into())
+}
+
+/// The end of a hash; not inline for the same reason.
+#[inline(never)]
+pub(crate) fn finish(hash: Sha256) -> [u8; 32] {
+    hash.finalize().into()
 }
 
 /// `other` is the X25519 shared secret, or 32 zeros for plain PSK.

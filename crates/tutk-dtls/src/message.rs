@@ -6,7 +6,10 @@ mod key_exchange;
 pub(crate) use hello::*;
 pub(crate) use key_exchange::*;
 use sha2::{Digest, Sha256};
+
 use tutk_core::wire::{Malformed, Reader};
+
+use crate::keys;
 
 /// Bytes in front of each fragment of a message.
 pub(crate) const HEADER: usize = 12;
@@ -133,7 +136,7 @@ impl Transcript {
 
     /// Hash of what was added so far.
     pub(crate) fn hash(&self) -> [u8; 32] {
-        self.0.clone().finalize().into()
+        keys::finish(self.0.clone())
     }
 }
 

@@ -307,10 +307,13 @@ impl Challenger {
 
 /// The visible ASCII characters of `text`, as many as fit.
 fn visible(text: &str) -> heapless::String<TEXT_MAX> {
-    text.chars()
-        .filter(char::is_ascii_graphic)
-        .take(TEXT_MAX)
-        .collect()
+    let mut kept = heapless::String::new();
+    for c in text.chars().filter(char::is_ascii_graphic) {
+        if kept.push(c).is_err() {
+            break;
+        }
+    }
+    kept
 }
 
 #[cfg(test)]

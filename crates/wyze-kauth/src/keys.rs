@@ -200,11 +200,7 @@ impl defmt::Format for OpenUserId {
 ///
 /// Base64 of the first six bytes of SHA-256(ENR ‖ MAC), in which `+` is written `Z` and `/` is written `9`.
 pub fn auth_key(enr: &Enr, mac: &Mac) -> [u8; 8] {
-    let mut hash: [u8; 32] = Sha256::new()
-        .chain_update(enr.as_bytes())
-        .chain_update(mac.as_str())
-        .finalize()
-        .into();
+    let mut hash = sha256(enr.as_bytes(), mac.as_str().as_bytes());
     let [a, b, c, d, e, f, ..] = hash;
     let [k0, k1, k2, k3] = base64_quad([a, b, c]);
     let [k4, k5, k6, k7] = base64_quad([d, e, f]);
@@ -216,7 +212,7 @@ pub fn auth_key(enr: &Enr, mac: &Mac) -> [u8; 8] {
 ///
 /// The native library passes the hash through a C string, and pads again to 32 bytes. One ENR in eight has such a hash.
 pub fn psk(enr: &Enr) -> Secret<[u8; 32]> {
-    let mut key = Secret::<[u8; 32]>::new(Sha256::digest(enr.as_bytes()).into());
+    let mut key = Secret::new(sha256(enr.as_bytes(), &[]));
     let mut ended = false;
     for byte in key.expose_mut().iter_mut() {
         ended |= *byte == 0;
@@ -231,6 +227,16 @@ pub fn psk(enr: &Enr) -> Secret<[u8; 32]> {
 /// (`docs/security.md`, "The zero-byte rule costs entropy").
 pub fn psk_len(enr: &Enr) -> usize {
     psk(enr).expose().iter().take_while(|b| **b != 0).count()
+}
+
+/// Not inline: the code of a digest is long and would be there twice.
+#[inline(never)]
+fn sha256(a: &[u8], b: &[u8]) -> [u8; 32] {
+    Sha256::new()
+        .chain_update(a)
+        .chain_update(b)
+        .finalize()
+        .into()
 }
 
 fn base64_quad([a, b, c]: [u8; 3]) -> [u8; 4] {

@@ -91,6 +91,7 @@ impl<'m> Client<'m> {
         };
         let repair = storage
             .repair
+            .filter(|_| cfg!(all(feature = "frames", feature = "lossless")))
             .filter(|_| config.resend && !storage.video.is_empty());
         let resend = repair.is_some();
         let assembly = |gate| AssemblerConfig {

@@ -1,6 +1,10 @@
 //! One media stream of a client: whole frames where there is memory for them, chunks as they come where there is none.
 
-use tutk_av::{Assembler, AssemblerConfig, ChunkStream, Dropped, MediaPacket, Output, Stream};
+use core::marker::PhantomData;
+
+#[cfg(feature = "frames")]
+use tutk_av::Assembler;
+use tutk_av::{AssemblerConfig, ChunkStream, Dropped, MediaPacket, Output, Stream};
 use tutk_core::Instant;
 
 use crate::event::Event;
@@ -16,6 +20,7 @@ pub(crate) enum Received<'p> {
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // without a heap there is no box to put the larger one into
 pub(crate) enum Receiver<'m> {
+    #[cfg(feature = "frames")]
     Frames {
         stream: Stream,
         assembler: Assembler<'m>,
@@ -25,28 +30,32 @@ pub(crate) enum Receiver<'m> {
         chunks: ChunkStream,
         /// Told after the chunk that the same packet held.
         dropped: Option<Dropped>,
+        _memory: PhantomData<&'m mut [u8]>,
     },
 }
 
 impl<'m> Receiver<'m> {
     pub(crate) fn new(stream: Stream, memory: &'m mut [u8], config: AssemblerConfig) -> Self {
-        if memory.is_empty() {
-            Self::Chunks {
-                stream,
-                chunks: ChunkStream::new(stream, config.gate),
-                dropped: None,
-            }
-        } else {
-            Self::Frames {
+        #[cfg(feature = "frames")]
+        if !memory.is_empty() {
+            return Self::Frames {
                 stream,
                 assembler: Assembler::new(stream, memory, config),
-            }
+            };
+        }
+        let _ = memory;
+        Self::Chunks {
+            stream,
+            chunks: ChunkStream::new(stream, config.gate),
+            dropped: None,
+            _memory: PhantomData,
         }
     }
 
     /// Forgets all frames: a new stream begins.
     pub(crate) fn reset(&mut self) {
         match self {
+            #[cfg(feature = "frames")]
             Self::Frames { assembler, .. } => assembler.reset(),
             Self::Chunks {
                 chunks, dropped, ..
@@ -57,10 +66,11 @@ impl<'m> Receiver<'m> {
         }
     }
 
-    pub(crate) fn push<'p>(&mut self, now: Instant, packet: &MediaPacket<'p>) -> Received<'p> {
+    pub(crate) fn push<'p>(&mut self, _now: Instant, packet: &MediaPacket<'p>) -> Received<'p> {
         match self {
+            #[cfg(feature = "frames")]
             Self::Frames { assembler, .. } => {
-                assembler.push(now, packet);
+                assembler.push(_now, packet);
                 Received::Kept
             }
             Self::Chunks {
@@ -76,15 +86,17 @@ impl<'m> Receiver<'m> {
         }
     }
 
-    pub(crate) fn poll(&mut self, now: Instant) -> Option<Output> {
+    pub(crate) fn poll(&mut self, _now: Instant) -> Option<Output> {
         match self {
-            Self::Frames { assembler, .. } => assembler.poll(now),
+            #[cfg(feature = "frames")]
+            Self::Frames { assembler, .. } => assembler.poll(_now),
             Self::Chunks { dropped, .. } => dropped.take().map(Output::Dropped),
         }
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         match self {
+            #[cfg(feature = "frames")]
             Self::Frames { assembler, .. } => assembler.poll_timeout(),
             Self::Chunks { .. } => None,
         }
@@ -92,21 +104,23 @@ impl<'m> Receiver<'m> {
 
     /// The event for what [`poll`](Self::poll) answered.
     pub(crate) fn event(&self, output: Output) -> Option<Event<'_>> {
-        match (self, output) {
-            (Self::Frames { stream, assembler }, Output::Frame(r)) => {
-                let frame = assembler.frame(r);
-                Some(match stream {
-                    Stream::Video => Event::Video(frame),
-                    Stream::Audio => Event::Audio(frame),
-                })
+        let stream = match self {
+            #[cfg(feature = "frames")]
+            Self::Frames { stream, assembler } => {
+                if let Output::Frame(r) = output {
+                    let frame = assembler.frame(r);
+                    return Some(match stream {
+                        Stream::Video => Event::Video(frame),
+                        Stream::Audio => Event::Audio(frame),
+                    });
+                }
+                *stream
             }
-            (Self::Frames { stream, .. } | Self::Chunks { stream, .. }, Output::Dropped(frame)) => {
-                Some(Event::Dropped {
-                    stream: *stream,
-                    frame,
-                })
-            }
-            (Self::Chunks { .. }, Output::Frame(_)) => None,
+            Self::Chunks { stream, .. } => *stream,
+        };
+        match output {
+            Output::Dropped(frame) => Some(Event::Dropped { stream, frame }),
+            Output::Frame(_) => None,
         }
     }
 }

@@ -32,6 +32,17 @@ pub(crate) const CORE: [&str; 10] = [
 /// log at once.
 const FEATURES: [&[&str]; 2] = [&[], &["defmt", "log"]];
 
+/// Targets that are compiled for besides those that are inspected.
+const ALSO: [&str; 4] = [
+    "thumbv7em-none-eabihf",
+    "riscv32imac-unknown-none-elf",
+    "wasm32-unknown-unknown",
+    "x86_64-unknown-linux-gnu",
+];
+
+/// Files of core crates that may ask what they are compiled for: which logger is linked is not a matter of behaviour.
+const MAY_ASK: [&str; 1] = ["tutk-core/src/log.rs"];
+
 /// Symbols that rustc makes when code calls an allocator.
 const ALLOCATOR: [&str; 4] = [
     "__rust_alloc",
@@ -42,8 +53,19 @@ const ALLOCATOR: [&str; 4] = [
 
 /// Builds and inspects every target with every set of features.
 pub(crate) fn run() -> Result<String> {
+    no_cfg_target()?;
     setup::targets()?;
+    setup::bare_metal_targets(&ALSO)?;
     let have = features()?;
+    // 64-bit atomics do not exist on half of these, so that this proves that there are none.
+    let probe = write_probe(&have, FEATURES[0])?;
+    for target in ALSO {
+        run_shown(&mut cargo(&format!(
+            "check --quiet --release --manifest-path {} --target {target} --target-dir {}",
+            probe.join("Cargo.toml").display(),
+            std::path::absolute(target_dir())?.display(),
+        )))?;
+    }
     for target in setup::BARE_METAL {
         for features in FEATURES {
             let probe = write_probe(&have, features)?;
@@ -59,8 +81,39 @@ pub(crate) fn run() -> Result<String> {
     Ok(format!(
         "{} crates, {} targets, no allocator",
         CORE.len(),
-        setup::BARE_METAL.len()
+        setup::BARE_METAL.len() + ALSO.len()
     ))
+}
+
+/// The same source serves every target: no core crate asks for which it is compiled.
+fn no_cfg_target() -> Result<()> {
+    let mut folders: Vec<_> = CORE
+        .iter()
+        .map(|name| root().join("crates").join(name).join("src"))
+        .collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !MAY_ASK.iter().any(|known| path.ends_with(known)) {
+                let text = fs::read_to_string(&path)?;
+                ensure!(
+                    !asks_for_target(&text),
+                    "{} asks what it is compiled for",
+                    path.display()
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn asks_for_target(source: &str) -> bool {
+    source
+        .lines()
+        .filter(|line| line.contains("cfg"))
+        .any(|line| line.contains("target_"))
 }
 
 /// The features of every package of this workspace.
@@ -169,6 +222,15 @@ fn llvm_nm() -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_question_for_the_target_is_found() {
+        assert!(asks_for_target("#[cfg(target_arch = \"arm\")]"));
+        assert!(asks_for_target("if cfg!(target_pointer_width = \"32\") {"));
+        assert!(!asks_for_target(
+            "#[cfg(feature = \"log\")]\nlet target_a = 1;"
+        ));
+    }
 
     #[test]
     fn allocator_symbols_are_found_mangled_or_not() {

@@ -15,6 +15,7 @@ mod qemu;
 mod report;
 mod setup;
 mod sim;
+mod size;
 mod test;
 
 use std::process::ExitCode;
@@ -71,6 +72,15 @@ enum Command {
     /// Says which part of the core crates' lines their tests execute; fails below 95 %
     Coverage,
     /// Runs the fuzz targets and says how often each was executed
+    /// Weighs firmware and writes docs/memory.md: flash, RAM, stack, instructions
+    Size {
+        /// Measure the riscv32imc client alone; fail when a figure is more than 2 % above benches/size.json
+        #[arg(long)]
+        check: bool,
+    },
+    /// Lists what can panic in the linked firmware; fails when docs/security.md has no reason for one
+    Panics,
+    /// Runs every fuzz target
     Fuzz {
         /// Only these
         targets: Vec<String>,
@@ -102,6 +112,9 @@ fn main() -> ExitCode {
             Command::Sim { args } => sim::run(&args).map(drop),
             Command::Coverage => coverage::run().map(drop),
             Command::Fuzz { targets, seconds } => fuzz::run(seconds, &targets).map(drop),
+            Command::Size { check } => size::size(check).map(|said| println!("{said}")),
+            Command::Panics => size::panics::check().map(|said| println!("{said}")),
+            Command::Fuzz { seconds } => fuzz::run(seconds).map(drop),
         });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

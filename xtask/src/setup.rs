@@ -21,11 +21,11 @@ const PACKAGES: &[(&str, Probe)] = &[
     ("gcc", Probe::Program("cc")),
     ("tshark", Probe::Program("tshark")),
     ("gnutls-bin", Probe::Program("gnutls-serv")),
+    ("qemu-system-misc", Probe::Program("qemu-system-riscv32")),
+    ("qemu-system-arm", Probe::Program("qemu-system-arm")),
     ("libmbedtls-dev", Probe::Header("mbedtls/ssl.h")),
     ("libwolfssl-dev", Probe::Header("wolfssl/ssl.h")),
     ("libgnutls28-dev", Probe::Header("gnutls/gnutls.h")),
-    ("qemu-system-misc", Probe::Program("qemu-system-riscv32")),
-    ("qemu-system-arm", Probe::Program("qemu-system-arm")),
 ];
 
 #[derive(Debug)]
@@ -89,11 +89,16 @@ pub(crate) fn packages() -> Result<()> {
 /// Adds the compilation targets to the toolchain in use. `rust-toolchain.toml` names them too, but
 /// `RUSTUP_AUTO_INSTALL=0` makes rustup ignore that list without a word.
 pub(crate) fn targets() -> Result<()> {
+    bare_metal_targets(&[BARE_METAL, FIRMWARE].concat())
+}
+
+/// The same for other targets.
+pub(crate) fn bare_metal_targets(wanted: &[&str]) -> Result<()> {
     let have = capture(
         &mut command("rustup", "target list --installed"),
         Duration::from_secs(30),
     )?;
-    let absent = lacking(&have, &[BARE_METAL, FIRMWARE].concat());
+    let absent = lacking(&have, wanted);
     if absent.is_empty() {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use crate::process::{cargo, run as run_shown};
 use crate::report::Summary;
-use crate::{bare_metal, bench, e2e, esp, interop, long, qemu, setup, sim};
+use crate::{bare_metal, bench, e2e, esp, interop, long, qemu, setup, sim, size};
 
 type Stage = (&'static str, fn() -> Result<String>);
 
@@ -17,6 +17,8 @@ const STAGES: &[Stage] = &[
     ("tests", || quiet("test --workspace")),
     ("doc", doc),
     ("bare-metal", bare_metal::run),
+    ("size", || size::size(true)),
+    ("panics", size::panics::check),
     ("interop", || interop::run(&[])),
     ("e2e", e2e::run),
     ("sim", sim::stage),

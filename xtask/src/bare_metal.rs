@@ -40,8 +40,9 @@ const ALSO: [&str; 4] = [
     "x86_64-unknown-linux-gnu",
 ];
 
-/// Files of core crates that may ask what they are compiled for: which logger is linked is not a matter of behaviour.
-const MAY_ASK: [&str; 1] = ["tutk-core/src/log.rs"];
+/// Files of core crates that may ask what they are compiled for: which logger is linked is not a matter of behaviour, and
+/// a cipher of a dependency refuses big-endian machines.
+const MAY_ASK: [&str; 2] = ["tutk-core/src/log.rs", "wyze-kauth/src/xxtea.rs"];
 
 /// Symbols that rustc makes when code calls an allocator.
 const ALLOCATOR: [&str; 4] = [

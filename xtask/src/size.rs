@@ -56,13 +56,14 @@ pub(crate) const BUILDS: [Build; 4] = [
 ];
 
 /// Images by the features that make them. The first has nothing in it and is taken off the others.
-const IMAGES: [(&str, &str); 7] = [
+const IMAGES: [(&str, &str); 8] = [
     ("empty", ""),
     ("client", "client"),
     ("client + talk", "talk"),
     ("client + cc51", "cc51"),
     ("client + frames + lossless", "frames"),
-    ("client + all of these", "talk,cc51,frames"),
+    ("client + plain", "plain"),
+    ("client + all of these", "talk,cc51,frames,plain"),
     ("camera", "camera"),
 ];
 

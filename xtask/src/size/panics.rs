@@ -27,7 +27,7 @@ type Places = BTreeMap<String, BTreeMap<String, u32>>;
 /// Links client and camera and compares what can panic with the table in the documentation.
 pub(crate) fn check() -> Result<String> {
     setup::bare_metal_targets(&[BUILDS[0].target])?;
-    let image = build(&BUILDS[0], "image", "client,camera")?;
+    let image = build(&BUILDS[0], "image", "camera,talk,cc51,frames,plain")?;
     let found = places(&image)?;
     for (place, calls) in &found {
         let calls: Vec<_> = calls.iter().map(|(to, n)| format!("{n} x {to}")).collect();

@@ -205,10 +205,13 @@ impl Slot {
                 .map_or(0, |b| u16::from_le_bytes(*b));
             let from = self.start + usize::from(index) * FRAGMENT;
             let to = self.start + len;
-            let end = from + usize::from(here);
-            // Never grows, so it stays inside of the region.
-            if from != to && end <= memory.len() {
-                memory.copy_within(from..end, to);
+            // Never grows, so it stays inside of the region. Asked in a way that shows the compiler the same.
+            let gap = from.saturating_sub(to);
+            if gap > 0
+                && let Some(region) = memory.get_mut(to..from + usize::from(here))
+                && gap <= region.len()
+            {
+                region.copy_within(gap.., 0);
             }
             len += usize::from(here);
         }

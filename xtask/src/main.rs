@@ -71,7 +71,6 @@ enum Command {
     },
     /// Says which part of the core crates' lines their tests execute; fails below 95 %
     Coverage,
-    /// Runs the fuzz targets and says how often each was executed
     /// Weighs firmware and writes docs/memory.md: flash, RAM, stack, instructions
     Size {
         /// Measure the riscv32imc client alone; fail when a figure is more than 2 % above benches/size.json
@@ -80,7 +79,7 @@ enum Command {
     },
     /// Lists what can panic in the linked firmware; fails when docs/security.md has no reason for one
     Panics,
-    /// Runs every fuzz target
+    /// Runs the fuzz targets and says how often each was executed
     Fuzz {
         /// Only these
         targets: Vec<String>,
@@ -114,7 +113,6 @@ fn main() -> ExitCode {
             Command::Fuzz { targets, seconds } => fuzz::run(seconds, &targets).map(drop),
             Command::Size { check } => size::size(check).map(|said| println!("{said}")),
             Command::Panics => size::panics::check().map(|said| println!("{said}")),
-            Command::Fuzz { seconds } => fuzz::run(seconds).map(drop),
         });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,8 +6,7 @@ use std::time::Duration;
 use wyze_session::kauth::command::{Pan, RotateByAction, Tilt};
 use wyze_session::kauth::models::Quality;
 use wyze_session::{
-    AudioFormat, CameraConfig, Cause, ClientConfig, Codec, Cx, Framings, Generation, TalkEnd,
-    TalkFrame,
+    AudioFormat, CameraConfig, Cause, Codec, Cx, Framings, Generation, TalkEnd, TalkFrame,
 };
 
 use crate::common::DEVICE;
@@ -65,6 +64,13 @@ impl Stage<'_> {
         self.world.net.send(now, from, t.to, t.datagram);
     }
 
+    /// The session is of the kind that is tried.
+    fn assert_is(&self, plain: Option<Generation>) {
+        let client = &self.viewer.client;
+        assert_eq!(client.plain(), plain);
+        assert_eq!(client.is_lossless(), plain.is_none());
+    }
+
     fn step_until(&mut self, done: impl Fn(&Self) -> bool) {
         let end = self.world.now + 60 * SECOND;
         while !done(self) {
@@ -74,11 +80,8 @@ impl Stage<'_> {
     }
 }
 
-fn evening(
-    seed: u64,
-    client: impl FnOnce(&mut ClientConfig<'_>),
-    camera: impl FnOnce(&mut CameraConfig<'_>),
-) {
+/// `plain`: the generation of a camera without DTLS, which never repairs; all others do.
+fn evening(seed: u64, plain: Option<Generation>, camera: impl FnOnce(&mut CameraConfig<'_>)) {
     let minute = 60 * SECOND;
     let mut rooms = Rooms::new();
     let mut stage = rooms.stage_with(
@@ -87,12 +90,12 @@ fn evening(
         |config| {
             config.audio = true;
             config.resend = true;
-            client(config);
         },
         camera,
     );
     stage.film.picture = Picture::Real;
     stage.run_until_let_in(1);
+    stage.assert_is(plain);
     stage.run(10 * minute);
 
     let cx = &mut Cx::new(stage.world.now, &mut stage.world.rng);
@@ -135,6 +138,8 @@ fn evening(
     stage.talk(100);
     stage.run(10 * minute);
 
+    stage.assert_is(plain);
+
     stage.viewer.client.close();
     stage.run(SECOND);
     assert_eq!(stage.viewer.told.ends.last(), Some(&Cause::Local));
@@ -143,28 +148,26 @@ fn evening(
     assert!(sent > 50 * 60 * 20, "{sent} pictures in 51 minutes");
     // What was sent into the void before the camera gave the viewer up, ten seconds.
     assert!(sent - came <= 210, "{came} of {sent}");
+    let sound = stage.viewer.told.audio.len();
+    assert!(sound > 50 * 60 * 20, "{sound} of sound in 51 minutes");
 }
 
 #[test]
 fn a_whole_evening_over_transcode() {
-    evening(1, |_| {}, |camera| camera.framings = Framings::TRANSCODE);
+    evening(1, None, |camera| camera.framings = Framings::TRANSCODE);
 }
 
 #[test]
 fn a_whole_evening_over_cc51() {
-    evening(2, |_| {}, |camera| camera.framings = Framings::CC51);
+    evening(2, None, |camera| camera.framings = Framings::CC51);
 }
 
 #[test]
 fn a_whole_evening_without_dtls() {
     for generation in [Generation::Session25, Generation::Session16] {
-        evening(
-            3,
-            |_| {},
-            |camera| {
-                camera.framings = Framings::TRANSCODE;
-                camera.generation = generation;
-            },
-        );
+        evening(3, Some(generation), |camera| {
+            camera.framings = Framings::TRANSCODE;
+            camera.generation = generation;
+        });
     }
 }

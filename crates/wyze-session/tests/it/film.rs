@@ -504,7 +504,7 @@ impl Stage<'_> {
     pub(crate) fn assert_every_frame_is_accounted_for(&self) {
         let video = self.viewer.told.frames.iter().map(|(index, _)| *index);
         self.assert_accounted_for("picture", video, &self.film.sent);
-        if !self.viewer.told.audio.is_empty() {
+        if !self.film.sent_audio.is_empty() {
             let audio = self.viewer.told.audio.iter().copied();
             self.assert_accounted_for("sound", audio, &self.film.sent_audio);
         }

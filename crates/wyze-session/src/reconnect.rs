@@ -21,7 +21,7 @@ pub const FIRST_DELAY: Duration = Duration::from_secs(1);
 pub const LONGEST_DELAY: Duration = Duration::from_secs(60);
 /// A session that was of use for so long is not counted with the failures before it.
 pub const HEALTHY: Duration = Duration::from_secs(30);
-/// So often in a row a camera must seem to know another key before that is believed.
+/// So often, without a session of use in between, a camera must seem to know another key before that is believed.
 pub const BELIEVED: u8 = 3;
 
 /// When to try again after a session has ended, and whether at all.
@@ -33,7 +33,7 @@ pub const BELIEVED: u8 = 3;
 /// | [`NoAnswer`](Cause::NoAnswer), [`OtherDevice`](Cause::OtherDevice) | yes: it may be off, or restarting, or away; its old address may be another's by now |
 /// | [`Refused`](Cause::Refused) | yes: a slot may become free |
 /// | [`LoginTimeout`](Cause::LoginTimeout), [`AuthTimeout`](Cause::AuthTimeout) | yes: it vanished on the way |
-/// | [`WrongKey`](Cause::WrongKey), [`Secure`](Cause::Secure), [`Unencrypted`](Cause::Unencrypted) | yes, until it has happened [`BELIEVED`] times in a row: a camera that vanishes in the middle of a handshake looks the same as one with another key, and alerts and versions can be forged |
+/// | [`WrongKey`](Cause::WrongKey), [`Secure`](Cause::Secure), [`Unencrypted`](Cause::Unencrypted) | yes, until it has happened [`BELIEVED`] times without a session of use in between: a camera that vanishes in the middle of a handshake looks the same as one with another key, and alerts and versions can be forged |
 /// | [`Auth`](Cause::Auth): updating, checking its ENR, switched off | yes: that passes |
 /// | [`Auth`](Cause::Auth), anything else | no: the camera itself says that the credentials are wrong |
 /// | [`BufferTooSmall`](Cause::BufferTooSmall) | no: a bug of the program |
@@ -56,7 +56,7 @@ pub struct Reconnect {
     left: Option<u32>,
     /// What `left` begins with.
     limit: Option<u32>,
-    /// How often in a row the camera seemed to know another key.
+    /// How often the camera has seemed to know another key since the last session that was of use.
     doubts: u8,
 }
 

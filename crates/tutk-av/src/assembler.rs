@@ -15,6 +15,7 @@
 //! say whether it has come. Regions are allotted first-fit. Source: `docs/protocol.md` §2.8, §2.9.
 
 use core::fmt;
+use core::time::Duration;
 
 use heapless::Vec;
 use tutk_core::Instant;
@@ -111,6 +112,11 @@ impl<'m> Assembler<'m> {
     /// What has been counted.
     pub fn stats(&self) -> AssemblerStats {
         self.stats
+    }
+
+    /// Changes [`AssemblerConfig::reorder`] from now on, also for frames that wait already.
+    pub fn set_reorder(&mut self, reorder: Duration) {
+        self.config.reorder = reorder;
     }
 
     /// Forgets all frames, as at the start of a stream.

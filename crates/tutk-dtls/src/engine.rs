@@ -126,6 +126,9 @@ pub(crate) struct Engine<'m> {
     pub(crate) failed: Option<Error>,
     /// The peer has said goodbye.
     peer_closed: bool,
+    /// Somebody wants master secrets; a reset does not change that.
+    #[cfg(feature = "keylog")]
+    pub(crate) logs_keys: bool,
     /// The master secret, until it is fetched.
     #[cfg(feature = "keylog")]
     pub(crate) key_log: Option<crate::KeyLogEntry>,
@@ -150,6 +153,8 @@ impl<'m> Engine<'m> {
             limit,
             failed: None,
             peer_closed: false,
+            #[cfg(feature = "keylog")]
+            logs_keys: false,
             #[cfg(feature = "keylog")]
             key_log: None,
             stats: Stats::default(),
@@ -181,6 +186,18 @@ impl<'m> Engine<'m> {
         self.opener = None;
         self.window = ReplayWindow::default();
         self.tx_seq[1] = 0;
+        #[cfg(feature = "keylog")]
+        {
+            self.key_log = None;
+        }
+    }
+
+    /// Keeps the master secret for whoever has asked for it.
+    #[cfg(feature = "keylog")]
+    pub(crate) fn log_key(&mut self, client_random: &[u8; 32], master: &crate::keys::Master) {
+        if self.logs_keys {
+            self.key_log = Some(crate::KeyLogEntry::new(client_random, master));
+        }
     }
 
     // --- records in ---

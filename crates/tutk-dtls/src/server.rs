@@ -208,7 +208,15 @@ impl<'m> Server<'m> {
         self.hs.suite
     }
 
-    /// The master secret of the latest handshake, once; `None` before it is made and after it was fetched.
+    /// Keeps the master secret of each handshake from now on, also after [`reset`](Self::reset), until
+    /// [`take_key_log_entry`](Self::take_key_log_entry) fetches it.
+    #[cfg(feature = "keylog")]
+    pub fn log_keys(&mut self) {
+        self.engine.logs_keys = true;
+    }
+
+    /// The master secret of the latest handshake, once, if [`log_keys`](Self::log_keys) was called before; `None` before it
+    /// is made, and after it was fetched or forgotten.
     #[cfg(feature = "keylog")]
     pub fn take_key_log_entry(&mut self) -> Option<crate::KeyLogEntry> {
         self.engine.key_log.take()
@@ -457,9 +465,7 @@ impl<'m> Server<'m> {
         let pair = cipher::derive(suite, Side::Server, &master, client, server)
             .ok_or(Error::NoCommonSuite)?;
         #[cfg(feature = "keylog")]
-        {
-            self.engine.key_log = Some(crate::KeyLogEntry::new(client, &master));
-        }
+        self.engine.log_key(client, &master);
         self.engine.install(pair);
         self.hs.expected = keys::verify_data(&master, Side::Client, &hash);
         // The client's Finished can only be this one, so ours is known now, and the master secret can go.

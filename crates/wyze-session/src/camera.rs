@@ -143,7 +143,7 @@ impl<'m> Camera<'m> {
         self.stack.main.av.reset();
         #[cfg(feature = "talk")]
         if let Some(talk) = &mut self.talk {
-            talk.reset();
+            talk.reset(cx);
         }
         self.challenger.reset();
         self.reply = None;

@@ -69,6 +69,8 @@ pub struct Client<'m> {
     pub(crate) stall: Stall,
     /// There is memory for lossless mode, and it is wanted.
     pub(crate) resend: bool,
+    /// How long a complete frame waits for earlier ones without lossless mode.
+    reorder: Duration,
     /// Where the camera last let us in, in an earlier session.
     pub(crate) home: Option<SocketAddr>,
     /// The session has opened without a datagram; the owner has not been told.
@@ -95,11 +97,8 @@ impl<'m> Client<'m> {
             .filter(|_| config.resend && !storage.video.is_empty());
         let resend = repair.is_some();
         let assembly = |gate| AssemblerConfig {
-            reorder: if resend {
-                AssemblerConfig::VIDEO_LOSSLESS.reorder
-            } else {
-                config.reorder
-            },
+            // Until the login tells whether there is lossless mode.
+            reorder: config.reorder,
             gate,
         };
         let mut av = Initiator::new(&config.login(resend), storage.control, cx);
@@ -126,6 +125,7 @@ impl<'m> Client<'m> {
             talk: AppTalk::new(dtls.psk, storage.talk_handshake, cx),
             stall: Stall::new(config),
             resend,
+            reorder: config.reorder,
             home: None,
             opened: false,
             ended: None,
@@ -165,7 +165,11 @@ impl<'m> Client<'m> {
             };
             match self.read_unit(cx, unit) {
                 Some(Found::Event(event)) => return Some(event),
-                Some(Found::Assembled) => return self.assembled_event(cx),
+                Some(Found::Assembled) => {
+                    if let Some((owner, granted)) = self.read_assembled(cx) {
+                        return self.assembled_event(owner, granted);
+                    }
+                }
                 None => {}
             }
         }
@@ -371,8 +375,20 @@ impl<'m> Client<'m> {
         self.stack.plain()
     }
 
-    /// The master secret of a handshake that was just made, of the session or of a talk, once. Ask before sending what
-    /// `poll_transmit` gives, and every record can be opened from the first on.
+    /// Keeps the master secret of each handshake from now on until
+    /// [`take_key_log_entry`](Self::take_key_log_entry) fetches it.
+    #[cfg(feature = "keylog")]
+    pub fn log_keys(&mut self) {
+        self.stack.main.dtls.log_keys();
+        #[cfg(feature = "talk")]
+        if let Some(talk) = &mut self.talk {
+            talk.log_keys();
+        }
+    }
+
+    /// The master secret of a handshake that was just made, of the session or of a talk, once, if
+    /// [`log_keys`](Self::log_keys) was called before. Ask before sending what `poll_transmit` gives, and every record can
+    /// be opened from the first on.
     #[cfg(feature = "keylog")]
     pub fn take_key_log_entry(&mut self) -> Option<tutk_dtls::KeyLogEntry> {
         let main = self.stack.main.dtls.take_key_log_entry();
@@ -408,7 +424,11 @@ impl<'m> Client<'m> {
         let phase = match unit {
             Unit::Found { from, framing } => Phase::Found { from, framing },
             Unit::Open => Phase::Open,
-            Unit::Secured(suite) => Phase::Secured { suite },
+            Unit::Secured(suite) => {
+                // It knows the key, so whoever cannot speak DTLS is another.
+                self.stack.refuse_plain();
+                Phase::Secured { suite }
+            }
             Unit::Plain(generation) => Phase::Plain { generation },
             Unit::Av(event) => return self.read_av(cx, event),
         };
@@ -420,6 +440,7 @@ impl<'m> Client<'m> {
             tutk_av::Event::LoggedIn { two_way, .. } => {
                 if self.access == Access::LoggingIn {
                     self.access = Access::Authenticating;
+                    self.set_reorder();
                     self.push_auth(cx);
                 }
                 Some(Found::Event(Event::Phase(Phase::LoggedIn { two_way })))
@@ -442,6 +463,17 @@ impl<'m> Client<'m> {
         }
     }
 
+    /// A frame waits for a repair only where the camera sends again what is lost.
+    fn set_reorder(&mut self) {
+        let reorder = if self.is_lossless() {
+            AssemblerConfig::VIDEO_LOSSLESS.reorder
+        } else {
+            self.reorder
+        };
+        self.video.set_reorder(reorder);
+        self.audio.set_reorder(reorder);
+    }
+
     /// One K-command from the camera.
     fn read_command<'p>(
         &mut self,
@@ -461,18 +493,28 @@ impl<'m> Client<'m> {
         reply_event(owner, step, &message)
     }
 
-    /// The event that an IOCTRL in the AV layer's memory stands for. It is looked at twice, because an event that
-    /// borrows from `self` can only be made once everything else is done.
-    fn assembled_event(&mut self, cx: &mut Cx<'_>) -> Option<Event<'_>> {
+    /// One K-command in the AV layer's memory: what [`assembled_event`](Self::assembled_event) needs, if that has
+    /// something to tell. It is looked at twice, because an event that borrows from `self` can only be made once
+    /// everything else is done.
+    fn read_assembled(&mut self, cx: &mut Cx<'_>) -> Option<(Option<Owner>, bool)> {
         let message = Message::parse(self.stack.main.av.assembled()?.payload).ok()?;
-        let code = message.code;
+        let (code, version) = (message.code, message.version);
         let step = challenge(self.access, &mut self.auth, &message).without_info();
+        self.protocol = version;
         let owner = self.take_answered(cx.now, code, false);
         self.take_step(cx, &step);
+        let granted = matches!(step, Step::Granted(_));
+        self.assembled_event(owner, granted)
+            .map(|_| (owner, granted))
+    }
+
+    /// The event that an IOCTRL in the AV layer's memory stands for.
+    fn assembled_event(&self, owner: Option<Owner>, granted: bool) -> Option<Event<'_>> {
         let message = Message::parse(self.stack.main.av.assembled()?.payload).ok()?;
-        let step = match step {
-            Step::Granted(_) => Step::Granted(CameraInfo::parse(message.payload).ok()),
-            other => other,
+        let step = if granted {
+            Step::Granted(CameraInfo::parse(message.payload).ok())
+        } else {
+            Step::Idle
         };
         reply_event(owner, step, &message)
     }

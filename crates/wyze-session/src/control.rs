@@ -8,7 +8,7 @@ use tutk_av::IoctlTicket;
 use tutk_core::Instant;
 use tutk_core::wire::Writer;
 use wyze_kauth::Code;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Requests that may wait for their replies at the same time.
 pub const MAX_REQUESTS: usize = 4;
@@ -125,8 +125,9 @@ impl Control {
         if self.pending.is_full() {
             return Err(RequestError::Busy);
         }
-        let mut memory = [0u8; MAX_REQUEST_LEN];
-        let mut writer = Writer::new(&mut memory);
+        // It may hold the answer to a challenge.
+        let mut memory = Zeroizing::new([0u8; MAX_REQUEST_LEN]);
+        let mut writer = Writer::new(memory.as_mut_slice());
         let Some(code) = write(&mut writer) else {
             return Ok(None);
         };
@@ -162,10 +163,18 @@ impl Control {
         self.forget_where(|p| !p.awaits_reply && p.ticket.is_some());
     }
 
-    /// Drops the requests of `owner`.
+    /// Drops the requests of `owner` that have not gone out.
     #[cfg(feature = "talk")]
-    pub(crate) fn forget(&mut self, owner: Owner) {
-        self.forget_where(|p| p.owner == owner);
+    pub(crate) fn forget_unsent(&mut self, owner: Owner) {
+        self.forget_where(|p| p.owner == owner && p.ticket.is_none());
+    }
+
+    /// Makes the requests of `owner` the session's own: they go on, but nobody hears how they end.
+    #[cfg(feature = "talk")]
+    pub(crate) fn disown(&mut self, owner: Owner) {
+        for pending in self.pending.iter_mut().filter(|p| p.owner == owner) {
+            pending.owner = Owner::Own;
+        }
     }
 
     fn forget_where(&mut self, unwanted: impl Fn(&Pending) -> bool) {
@@ -323,6 +332,34 @@ mod tests {
             control.expired(at(10_000)),
             Some((Owner::User(ids[1]), CODE))
         );
+    }
+
+    #[cfg(feature = "talk")]
+    #[test]
+    fn what_is_disowned_still_goes_before_the_next_of_its_code() {
+        let (mut control, mut av, _) = asked(&[]);
+        let push = |control: &mut Control, on: bool| {
+            let write = |w: &mut Writer<'_>| {
+                hl::write(w, hl::CLIENT_VERSION, CODE, |w| w.bytes(&[on.into()]));
+                Some(CODE)
+            };
+            let owner = Some(Owner::Talk { on });
+            control.push(Instant::ZERO, owner, true, write).unwrap();
+        };
+        push(&mut control, true);
+        assert_eq!(sent(&mut control, &mut av, Instant::ZERO), Some(1));
+        control.forget_unsent(Owner::Talk { on: true });
+        push(&mut control, false);
+        control.disown(Owner::Talk { on: true });
+        assert_eq!(sent(&mut control, &mut av, Instant::ZERO), None);
+        assert_eq!(control.answer(CODE.reply(), false), Some(Owner::Own));
+        assert_eq!(sent(&mut control, &mut av, Instant::ZERO), Some(0));
+        let off = Some(Owner::Talk { on: false });
+        assert_eq!(control.answer(CODE.reply(), false), off);
+
+        push(&mut control, true);
+        control.forget_unsent(Owner::Talk { on: true });
+        assert_eq!(sent(&mut control, &mut av, Instant::ZERO), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One media stream of a client: whole frames where there is memory for them, chunks as they come where there is none.
 
 use core::marker::PhantomData;
+use core::time::Duration;
 
 #[cfg(feature = "frames")]
 use tutk_av::Assembler;
@@ -49,6 +50,14 @@ impl<'m> Receiver<'m> {
             chunks: ChunkStream::new(stream, config.gate),
             dropped: None,
             _memory: PhantomData,
+        }
+    }
+
+    /// How long a complete frame waits for earlier ones.
+    pub(crate) fn set_reorder(&mut self, _reorder: Duration) {
+        #[cfg(feature = "frames")]
+        if let Self::Frames { assembler, .. } = self {
+            assembler.set_reorder(_reorder);
         }
     }
 

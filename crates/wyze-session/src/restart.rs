@@ -19,15 +19,12 @@ impl Client<'_> {
     /// moved is found where `targets` has a broadcast address. Video and audio are as the application last switched them,
     /// and the quality that it asked for last is asked for again.
     ///
-    /// A camera that has let us in with DTLS is never spoken to without it again.
+    /// A camera that has made a DTLS handshake with us is never spoken to without it again.
     ///
     /// Counters begin at zero; what was under way is forgotten without a word.
     pub fn restart(&mut self, config: &ClientConfig<'_>, cx: &mut Cx<'_>) {
         if self.access == Access::Granted {
             self.home = self.stack.iotc.peer().or(self.home);
-            if self.stack.main.plain().is_none() {
-                self.stack.refuse_plain();
-            }
         }
         let targets: Vec<SocketAddr, MAX_TARGETS> = self
             .home
@@ -54,7 +51,7 @@ impl Client<'_> {
         self.audio.reset();
         #[cfg(feature = "talk")]
         if let Some(talk) = &mut self.talk {
-            talk.reset();
+            talk.reset(cx);
         }
         self.stall.restart();
         self.opened = false;

@@ -179,6 +179,8 @@ impl<'m> Connection<'m> {
 
     /// Lets `tap` hear every datagram from now on. Before the first step, that is all of them.
     pub fn set_tap(&mut self, tap: Box<dyn Tap + 'm>) {
+        #[cfg(feature = "keylog")]
+        self.client.log_keys();
         self.tap.set(tap, self.socket.local_addr());
     }
 

@@ -34,17 +34,57 @@ fn handshake(seed: u64, suite: CipherSuite, mtu: u16, cookie: bool, net: Net) ->
 }
 
 #[cfg(feature = "keylog")]
+fn logged(suite: CipherSuite) -> World {
+    let client = ClientConfig {
+        suites: Suites::only(suite),
+        ..client_config()
+    };
+    let mut world = World::new(1, &client, &server_config());
+    world.client.log_keys();
+    world.server.log_keys();
+    world.run();
+    world.assert_connected(suite);
+    world
+}
+
+#[cfg(feature = "keylog")]
 #[test]
 fn both_roles_hand_out_the_same_master_secret_once_and_debug_hides_it() {
     for suite in SUITES {
-        let mut world = handshake(1, suite, 1200, true, Net::default());
-        world.assert_connected(suite);
+        let mut world = logged(suite);
         let client = world.client.take_key_log_entry().unwrap();
         let server = world.server.take_key_log_entry().unwrap();
         assert_eq!(client.client_random, server.client_random);
         assert_eq!(client.master_secret.expose(), server.master_secret.expose());
         assert_eq!(format!("{client:?}"), "KeyLogEntry(***)");
         assert!(world.client.take_key_log_entry().is_none());
+    }
+}
+
+#[cfg(feature = "keylog")]
+#[test]
+fn a_master_secret_that_nobody_asked_for_is_not_kept() {
+    for suite in SUITES {
+        let mut world = handshake(1, suite, 1200, true, Net::default());
+        world.assert_connected(suite);
+        assert!(world.client.take_key_log_entry().is_none());
+        assert!(world.server.take_key_log_entry().is_none());
+    }
+}
+
+#[cfg(feature = "keylog")]
+#[test]
+fn a_reset_forgets_the_master_secret_but_not_that_it_is_asked_for() {
+    for suite in SUITES {
+        let mut world = logged(suite);
+        let cx = &mut tutk_core::Cx::new(world.now, &mut world.rng);
+        world.client.reset(cx);
+        world.server.reset(cx);
+        assert!(world.client.take_key_log_entry().is_none());
+        assert!(world.server.take_key_log_entry().is_none());
+        world.run();
+        assert!(world.client.take_key_log_entry().is_some());
+        assert!(world.server.take_key_log_entry().is_some());
     }
 }
 

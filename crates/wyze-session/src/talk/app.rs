@@ -74,6 +74,11 @@ pub(crate) struct AppTalk<'m> {
 
 impl<'m> AppTalk<'m> {
     #[cfg(feature = "keylog")]
+    pub(crate) fn log_keys(&mut self) {
+        self.line.association.dtls.log_keys();
+    }
+
+    #[cfg(feature = "keylog")]
     pub(crate) fn take_key_log_entry(&mut self) -> Option<tutk_dtls::KeyLogEntry> {
         self.line.association.dtls.take_key_log_entry()
     }
@@ -114,8 +119,8 @@ impl<'m> AppTalk<'m> {
     }
 
     /// Forgets the camera.
-    pub(crate) fn reset(&mut self) {
-        self.line.reset();
+    pub(crate) fn reset(&mut self, cx: &mut Cx<'_>) {
+        self.line.reset(cx);
         self.settled = None;
         self.ready = false;
         self.switching_off = false;
@@ -251,7 +256,8 @@ impl Client<'_> {
     }
 
     /// Ends the talk: close_notify on its channel, then K10010. [`Event::TalkClosed`] comes when the camera has answered
-    /// that, or after five seconds; then another talk may start.
+    /// that, or after five seconds (that count from the answer to the start, or from five seconds without one); then
+    /// another talk may start.
     ///
     /// # Errors
     /// Without a talk; with too many requests under way, and then the talk goes on.
@@ -259,8 +265,10 @@ impl Client<'_> {
         if !self.talk.as_ref().is_some_and(|t| t.line.is_active()) {
             return Err(RequestError::NoTalk);
         }
-        self.control.forget(Owner::Talk { on: true });
+        // One that is on its way may be obeyed yet, so that "off" has to come after its answer.
+        self.control.forget_unsent(Owner::Talk { on: true });
         self.switch_talk(cx, false)?;
+        self.control.disown(Owner::Talk { on: true });
         if let Some(talk) = &mut self.talk {
             talk.close();
             talk.switching_off = true;

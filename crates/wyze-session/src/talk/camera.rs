@@ -61,8 +61,8 @@ impl<'m> CameraTalk<'m> {
     }
 
     /// Forgets the viewer.
-    pub(crate) fn reset(&mut self) {
-        self.line.reset();
+    pub(crate) fn reset(&mut self, cx: &mut Cx<'_>) {
+        self.line.reset(cx);
         self.audio.reset();
     }
 

@@ -145,8 +145,9 @@ impl<D: DtlsRole, A: AvRole> Line<D, A> {
         }
     }
 
-    /// Forgets everything at once.
-    pub(crate) fn reset(&mut self) {
+    /// Forgets everything at once, keys included.
+    pub(crate) fn reset(&mut self, cx: &mut Cx<'_>) {
+        self.association.dtls.reset(cx);
         self.state = State::Idle;
         self.limit = None;
         self.ended = None;
@@ -245,5 +246,52 @@ impl TalkEnd {
             Cause::Refused | Cause::WrongKey | Cause::LoginTimeout => Self::Timeout,
             other => Self::Failed(other),
         }
+    }
+}
+
+#[cfg(all(test, feature = "client"))]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+    use tutk_core::Layer;
+    use tutk_dtls::{ClientConfig, Phase, Psk, ServerConfig, Suites};
+
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_reset_keeps_no_keys_of_its_last_talk() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let cx = &mut Cx::new(Instant::ZERO, &mut rng);
+        let psk = Psk::new([7; 32]);
+        let (mut memory, mut memory2) = ([0; 512], [0; 512]);
+        let config = ClientConfig {
+            suites: Suites::CBC,
+            ..ClientConfig::new(psk.clone(), wyze_kauth::PSK_IDENTITY)
+        };
+        let mut camera = tutk_dtls::Client::new(&config, &mut memory, cx);
+        let app = tutk_dtls::Server::new(&ServerConfig::new(psk), &mut memory2, cx);
+        let av = tutk_av::Responder::new(&tutk_av::ResponderConfig::default(), &mut [], cx);
+        let mut line = Line::new(app, av);
+        line.open(cx, None);
+        let from = core::net::SocketAddr::from(([192, 0, 2, 1], 1));
+        while line.state() == State::Securing {
+            let mut buf = [0; 1500];
+            let mut tx = TxBuf::new(&mut buf);
+            assert!(camera.poll_transmit(cx, &mut tx).unwrap());
+            let mut sent = tx.payload().to_vec();
+            line.receive(cx, &mut Datagram::new(from, &mut sent));
+            let mut tx = TxBuf::new(&mut buf);
+            if line.association.dtls.poll_transmit(cx, &mut tx).unwrap() {
+                let mut sent = tx.payload().to_vec();
+                let mut input = Datagram::new(from, &mut sent);
+                while !input.is_empty() {
+                    camera.handle_datagram(cx, &mut input).unwrap();
+                }
+            }
+        }
+        assert_eq!(line.association.dtls.phase(), Phase::Finished);
+        line.reset(cx);
+        assert_eq!(line.association.dtls.phase(), Phase::Hello);
+        assert_eq!(line.association.dtls.suite(), None);
     }
 }

@@ -342,6 +342,29 @@ fn a_talk_that_is_stopped_before_it_is_ready_ends_and_another_can_start() {
 }
 
 #[test]
+fn off_goes_out_once_on_is_answered() {
+    with_pair(4, &Setup::default(), |pair| {
+        pair.run_for(Duration::from_millis(5));
+        pair.start().unwrap();
+        // "On" goes out and is lost; nothing may overtake its repetition.
+        let cx = &mut Cx::new(pair.world.now, &mut pair.world.rng);
+        let mut buf = [0; 1500];
+        let mut sent = 0;
+        while pair.client.transmit(cx, &mut buf).is_some() {
+            sent += 1;
+        }
+        assert!(sent > 0);
+        pair.stop().unwrap();
+        let cx = &mut Cx::new(pair.world.now, &mut pair.world.rng);
+        assert!(pair.client.transmit(cx, &mut buf).is_none());
+        pair.run_until(|pair| !pair.client.talk_ends.is_empty());
+        assert_eq!(pair.client.talk_ends, [TalkEnd::Local]);
+        assert_eq!(pair.camera.heard.ends, [TalkEnd::Peer], "it heard both");
+        assert_eq!(pair.client.messages, 0);
+    });
+}
+
+#[test]
 fn the_app_speaks_half_a_second_after_the_answer_to_the_login() {
     with_pair(5, &Setup::default(), |pair| {
         let asked = pair.world.now;

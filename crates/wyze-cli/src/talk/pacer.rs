@@ -4,25 +4,11 @@ use std::time::Duration;
 
 use wyze_std::session::Instant;
 
-/// A wait on the socket may last this much longer than it should (the granularity of the system's clock); the rest of the
-/// way is slept, which is exact to a fraction of a millisecond.
-const SLACK: Duration = Duration::from_millis(10);
 /// More than this is not caught up: the frames that come late would all be played at once.
 const MOST_LATE: Duration = Duration::from_millis(100);
 
 /// What counts as late.
 const LATE: Duration = Duration::from_millis(5);
-
-/// What to do until the next frame is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wait {
-    /// It is due.
-    Not,
-    /// Wait on the socket.
-    Listen(Duration),
-    /// Sleep.
-    Sleep(Duration),
-}
 
 /// Frames on an absolute schedule: each is due as long after the first as the frames before it play. A late frame makes
 /// no other one late, so nothing adds up.
@@ -65,16 +51,9 @@ impl Pacer {
         Some(self.start? + self.played())
     }
 
-    /// What to do with a frame in hand.
-    pub(super) fn wait(&self, now: Instant) -> Wait {
-        let left = self.due().map_or(Duration::ZERO, |due| due.since(now));
-        if left.is_zero() {
-            Wait::Not
-        } else if left > SLACK {
-            Wait::Listen(left - SLACK)
-        } else {
-            Wait::Sleep(left)
-        }
+    /// How long until the next frame is due; zero when it is.
+    pub(super) fn wait(&self, now: Instant) -> Duration {
+        self.due().map_or(Duration::ZERO, |due| due.since(now))
     }
 
     /// A frame of `samples` goes out now. When it was due, which is what its time stamp should say.
@@ -120,17 +99,16 @@ mod tests {
         let mut now = Instant::ZERO + noise.up_to(1000 * MS);
         let (mut pacer, mut sent, mut samples) = (Pacer::new(rate), Vec::new(), 0);
         while samples < u64::from(rate) * 60 {
-            match pacer.wait(now) {
-                Wait::Not => {
-                    pacer.send(now, frame);
-                    sent.push((now, samples));
-                    samples += u64::from(frame);
-                    now += noise.up_to(MS); // encryption, other work
-                }
-                // A datagram, or a timer that fires up to 9 ms late (100 Hz is the slowest clock of a kernel).
-                Wait::Listen(limit) if noise.up_to(3 * MS) < MS => now += noise.up_to(limit),
-                Wait::Listen(limit) => now += limit + noise.up_to(9 * MS),
-                Wait::Sleep(left) => now += left + noise.up_to(MS),
+            let left = pacer.wait(now);
+            if left.is_zero() {
+                pacer.send(now, frame);
+                sent.push((now, samples));
+                samples += u64::from(frame);
+                now += noise.up_to(MS); // encryption, other work
+            } else if noise.up_to(3 * MS) < MS {
+                now += noise.up_to(left); // a datagram
+            } else {
+                now += left + noise.up_to(MS);
             }
         }
         assert!(pacer.worst < 5 * MS && pacer.late == 0 && pacer.put_off == 0);
@@ -168,17 +146,17 @@ mod tests {
     fn a_short_delay_is_caught_up() {
         let mut pacer = Pacer::new(8_000);
         let start = Instant::from_millis(500);
-        assert_eq!(pacer.wait(start), Wait::Not);
+        assert_eq!(pacer.wait(start), Duration::ZERO);
         assert_eq!(pacer.send(start, 160), start);
-        assert_eq!(pacer.wait(start), Wait::Listen(10 * MS));
-        assert_eq!(pacer.wait(start + 12 * MS), Wait::Sleep(8 * MS));
+        assert_eq!(pacer.wait(start), 20 * MS);
+        assert_eq!(pacer.wait(start + 12 * MS), 8 * MS);
         // 70 ms go by: three more frames are due, with the times they should have had.
         let now = start + 70 * MS;
         for n in 1..=3 {
-            assert_eq!(pacer.wait(now), Wait::Not);
+            assert_eq!(pacer.wait(now), Duration::ZERO);
             assert_eq!(pacer.send(now, 160), start + 20 * n * MS);
         }
-        assert_eq!(pacer.wait(now), Wait::Sleep(10 * MS));
+        assert_eq!(pacer.wait(now), 10 * MS);
         assert_eq!((pacer.worst, pacer.late, pacer.put_off), (50 * MS, 3, 0));
     }
 
@@ -189,7 +167,7 @@ mod tests {
         pacer.send(start, 160);
         let now = start + Duration::from_secs(10);
         assert_eq!(pacer.send(now, 160), now);
-        assert_eq!(pacer.wait(now), Wait::Listen(10 * MS));
+        assert_eq!(pacer.wait(now), 20 * MS);
         assert_eq!(pacer.due(), Some(now + 20 * MS));
         assert_eq!((pacer.worst, pacer.put_off), (Duration::ZERO, 1));
     }

@@ -6,7 +6,6 @@
 //! ```
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use wyze_media::SoundFrame;
@@ -15,7 +14,7 @@ use wyze_std::session::{Event, TalkEnd, TalkError, TalkFrame};
 use wyze_std::{Connection, Status};
 
 use super::feed::{Feed, Next};
-use super::pacer::{Pacer, Wait};
+use super::pacer::Pacer;
 use super::voice::Voice;
 use crate::failure::{Exit, Failure};
 use crate::reach::{Reached, socket_failure};
@@ -172,24 +171,19 @@ impl<'a> Speaker<'a> {
                 continue;
             };
             let now = connection.now();
-            match pacer.wait(now) {
-                Wait::Not => {
-                    let due = pacer.send(now, waiting.samples);
-                    let micros = due.as_micros() as u32; // wraps, as it may
-                    self.send(connection, voice, &waiting, micros)?;
-                    said.frames += 1;
-                    said.bytes += waiting.data.len() as u64;
-                    self.report
-                        .talked(self.start.elapsed(), pacer.played(), said.frames);
-                }
-                Wait::Listen(limit) => {
-                    frame = Some(waiting);
-                    self.step(connection, limit)?;
-                }
-                Wait::Sleep(left) => {
-                    frame = Some(waiting);
-                    thread::sleep(left);
-                }
+            let left = pacer.wait(now);
+            if !left.is_zero() {
+                frame = Some(waiting);
+                self.step(connection, left)?;
+                continue;
+            }
+            let due = pacer.send(now, waiting.samples);
+            let micros = due.as_micros() as u32; // wraps, as it may
+            if self.send(connection, voice, &waiting, micros)? {
+                said.frames += 1;
+                said.bytes += waiting.data.len() as u64;
+                self.report
+                    .talked(self.start.elapsed(), pacer.played(), said.frames);
             }
         }
         said.played = pacer.played();
@@ -218,13 +212,14 @@ impl<'a> Speaker<'a> {
         Ok(())
     }
 
+    /// Whether it was sent.
     fn send(
         &mut self,
         connection: &mut Connection<'_>,
         voice: &Voice,
         frame: &SoundFrame,
         micros: u32,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let frame = TalkFrame {
             codec: voice.codec,
             format: voice.wire,
@@ -232,9 +227,9 @@ impl<'a> Speaker<'a> {
             data: &frame.data,
         };
         match connection.send_audio(&frame) {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(true),
             // It has just ended; the next step tells why.
-            Err(TalkError::NotReady) => self.step(connection, LOOK),
+            Err(TalkError::NotReady) => self.step(connection, LOOK).map(|()| false),
             Err(e) => Err(Failure::new(Exit::Internal, e.to_string())),
         }
     }

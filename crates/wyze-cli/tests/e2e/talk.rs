@@ -240,6 +240,26 @@ fn ctrl_c_ends_a_talk_properly_and_another_can_start() {
     assert!(!before.is_empty() && before[..] == noise(8_000, 20_000)[..before.len()]);
 }
 
+/// Frames of 10 ms leave no long wait between them.
+#[test]
+fn a_camera_that_goes_away_ends_the_talk_at_once_whatever_the_frames() {
+    let mut listener = Listener::aac();
+    let file = listener.path("noise.wav");
+    write_wav(&file, 16_000, &noise(16_000, 20_000));
+    let url = listener.camera.url();
+    let path = file.to_str().unwrap();
+    let talk = spawn(&["talk", &url, path, "--codec", "ulaw:16000", "--quiet"]);
+    listener.camera.wait_for("viewer 1: talks");
+    std::thread::sleep(Duration::from_millis(500));
+    let start = Instant::now();
+    listener.camera.stop();
+    let output = talk.wait_with_output().unwrap();
+    let took = start.elapsed();
+    // The talk channel is closed before the session.
+    assert_fails(&output, 27);
+    assert!(took < Duration::from_secs(3), "{took:?}");
+}
+
 #[test]
 fn a_file_of_a_wrong_format_is_refused_before_anything_is_sent() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();

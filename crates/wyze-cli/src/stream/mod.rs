@@ -34,8 +34,8 @@ Examples:
 The URL is the one that go2rtc uses; quote it, & is special to shells. The address in it is only where the search
 begins: the camera is recognised by its UID, also at another address of this network.
 
-A camera that is lost after the first picture is searched for again, at once and then less and less often, up to once a
-minute; the recording goes on in the same file. Only a first attempt that fails ends the program.
+A camera that is lost after the first picture is searched for again, after about a second and then less and less often, up
+to once a minute; the recording goes on in the same file. Only a first attempt that fails ends the program.
 
 A recording is playable whatever ends it. The file is replaced by the first frame that is written; without a frame no
 file remains. Exit codes name the cause: docs/exit-codes.md.";

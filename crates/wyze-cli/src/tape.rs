@@ -120,7 +120,14 @@ fn create(path: &Path) -> io::Result<File> {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    options.open(path)
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    if file.metadata()?.is_file() {
+        use std::os::unix::fs::PermissionsExt;
+        // One that was there before keeps its mode otherwise.
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {
@@ -207,5 +214,28 @@ impl Tap for Tape {
             let written = keylog.write_all(line.as_bytes());
             files.note(written);
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_there_before_is_closed_to_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.log");
+        std::fs::write(&path, "old").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        create(&path).unwrap();
+        let metadata = std::fs::metadata(&path).unwrap();
+        assert_eq!(
+            (metadata.permissions().mode() & 0o777, metadata.len()),
+            (0o600, 0)
+        );
+        // What is no file stays what it is.
+        create(Path::new("/dev/null")).unwrap();
     }
 }

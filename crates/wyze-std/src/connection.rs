@@ -120,7 +120,8 @@ impl fmt::Debug for Connection<'_> {
 
 impl<'m> Connection<'m> {
     /// Binds a socket and begins to search for the camera at the URL's address and by broadcast; `config.targets` is
-    /// replaced by those addresses.
+    /// replaced by those addresses. A host name is looked up here and never again, because that may block for long; later
+    /// sessions find a camera that has moved by broadcast.
     ///
     /// # Errors
     /// The host name has no address, or the system refuses a socket.
@@ -239,6 +240,7 @@ impl<'m> Connection<'m> {
         let t = self
             .client
             .send_audio(&mut self.clock.cx(), frame, &mut self.transmit[..])?;
+        self.tap.sent(t.to, t.datagram);
         self.socket.send(t.datagram, t.to);
         Ok(())
     }
@@ -312,8 +314,11 @@ impl<'m> Connection<'m> {
     fn wait_out(&mut self, until: Instant, limit: Duration) -> io::Result<()> {
         let left = until.since(self.clock.now());
         if !left.is_zero() {
-            // What still comes belongs to the session that is over, and is not read.
+            // What still comes belongs to the session that is over; only the tap hears it.
             self.socket.wait(left.min(limit))?;
+            while let Some((from, bytes)) = self.socket.next() {
+                self.tap.received(from, bytes);
+            }
         }
         if self.clock.now() >= until {
             if let Some(hint) = self.hint {

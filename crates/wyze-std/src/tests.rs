@@ -1,16 +1,19 @@
 //! Client and camera over loopback: sessions that end and go on.
 
-use std::net::UdpSocket;
+use std::cell::Cell;
+use std::net::{SocketAddr, UdpSocket};
+use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use wyze_session::{
-    CameraConfig, CameraEvent, Cause, Codec, Enr, Event, Mac, Reconnect, Stream, Uid,
+    AudioFormat, CameraConfig, CameraEvent, Cause, Codec, Enr, Event, Mac, Reconnect, Stream,
+    TalkFrame, Uid,
 };
 
 use crate::{
-    CameraUrl, Connection, Memory, Report, Sample, ServeOptions, Source, Status, bind, serve,
+    CameraUrl, Connection, Memory, Report, Sample, ServeOptions, Source, Status, Tap, bind, serve,
 };
 
 const MAX: Duration = Duration::from_secs(20);
@@ -187,4 +190,51 @@ fn a_viewer_that_moves_to_another_port_keeps_its_session_and_its_slot() {
         connection.close(|_| {}).unwrap();
     });
     assert_eq!(opened, [0]);
+}
+
+/// Counts what goes out.
+struct Sent(Rc<Cell<usize>>);
+
+impl Tap for Sent {
+    fn received(&mut self, _: SocketAddr, _: SocketAddr, _: &[u8]) {}
+
+    fn sent(&mut self, _: SocketAddr, _: SocketAddr, _: &[u8]) {
+        self.0.set(self.0.get() + 1);
+    }
+
+    #[cfg(feature = "keylog")]
+    fn key(&mut self, _: &tutk_dtls::KeyLogEntry) {}
+}
+
+#[test]
+fn a_tap_hears_what_is_said_to_the_camera() {
+    with_camera(1, 50, true, |url| {
+        let mut memory = Memory::default();
+        let mut connection = Connection::open(url, &url.config(), &mut memory).unwrap();
+        let sent = Rc::new(Cell::new(0));
+        connection.set_tap(Box::new(Sent(sent.clone())));
+        let mut told = Told::default();
+        step_until(&mut connection, &mut told, |told, _| told.let_in == 1);
+        let (client, clock) = connection.client();
+        client.start_talk(&mut clock.cx()).unwrap();
+        let (start, mut ready) = (Instant::now(), false);
+        while !ready {
+            assert!(start.elapsed() < MAX);
+            let on_event = |event: Event<'_>| ready |= matches!(event, Event::TalkReady);
+            connection.step(TICK, on_event).unwrap();
+        }
+        let before = sent.get();
+        let frame = TalkFrame {
+            codec: Codec::Pcma,
+            format: AudioFormat {
+                sample_rate: 8_000,
+                bits: 16,
+                channels: 1,
+            },
+            micros: 0,
+            data: &[0xd5; 160],
+        };
+        connection.send_audio(&frame).unwrap();
+        assert_eq!(sent.get(), before + 1);
+    });
 }

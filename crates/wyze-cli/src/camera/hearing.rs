@@ -97,7 +97,10 @@ impl Recording {
         self.frames += 1;
         match &mut self.file {
             Some(Target::Wav(wav)) => {
+                // A sample for each channel, or the file is no WAV.
+                let whole = frame.data.len() / 2 / usize::from(wav.spec().channels);
                 let (samples, _) = frame.data.as_chunks();
+                let samples = &samples[..whole * usize::from(wav.spec().channels)];
                 let mut writer = wav.get_i16_writer(samples.len() as u32);
                 for sample in samples {
                     writer.write_sample(i16::from_le_bytes(*sample));
@@ -111,7 +114,9 @@ impl Recording {
 
     fn open(&mut self, folder: &Path, frame: &Frame<'_>) -> io::Result<()> {
         let codec = AudioCodec::from_frame_info(frame.info.codec.into());
+        let format = frame.info.audio_format();
         let extension = match codec {
+            Some(AudioCodec::Pcm16) if format.is_none() => "pcm",
             Some(AudioCodec::Pcm16) => "wav",
             Some(AudioCodec::Pcmu) => "ulaw",
             Some(AudioCodec::Pcma) => "alaw",
@@ -124,7 +129,7 @@ impl Recording {
         };
         self.name = format!("talk-{}.{extension}", self.number);
         let path = folder.join(&self.name);
-        self.file = Some(match frame.info.audio_format() {
+        self.file = Some(match format {
             Some(format) if codec == Some(AudioCodec::Pcm16) => {
                 let spec = hound::WavSpec {
                     channels: format.channels.into(),
@@ -164,4 +169,52 @@ fn failure(folder: &Path, error: &io::Error) -> Failure {
             folder.display()
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use wyze_std::session::{Codec, FrameInfo, Stream};
+
+    use super::*;
+
+    /// Says one frame of PCM with these flags into a folder of its own; what was told, and the file `name`.
+    fn said(flags: u8, data: &[u8], name: &str) -> (String, Vec<u8>) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut hearing = Hearing::new(folder.path()).unwrap();
+        let info = FrameInfo {
+            flags,
+            ..FrameInfo::video(Codec::Pcm16, 0, 0)
+        };
+        let frame = Frame {
+            stream: Stream::Audio,
+            number: 1,
+            key: false,
+            info,
+            timestamp: 0,
+            data,
+        };
+        assert!(hearing.hear(0, &CameraEvent::TalkReady).unwrap().is_none());
+        hearing.hear(0, &CameraEvent::Audio(frame)).unwrap();
+        let end = CameraEvent::TalkClosed(wyze_std::session::TalkEnd::Peer);
+        let told = hearing.hear(0, &end).unwrap().unwrap();
+        (told, fs::read(folder.path().join(name)).unwrap())
+    }
+
+    #[test]
+    fn half_a_sample_of_a_viewers_is_left_out() {
+        // Stereo, 16 bit, 16 kHz: two whole samples, one channel of a third, half a channel.
+        let (told, wav) = said(
+            3 << 2 | 0b11,
+            &[1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6],
+            "talk-1.wav",
+        );
+        assert_eq!(told, "said 1 frames: talk-1.wav");
+        assert!(wav.ends_with(&[1, 0, 2, 0, 3, 0, 4, 0]), "{wav:?}");
+    }
+
+    #[test]
+    fn samples_of_an_unknown_rate_are_no_wav() {
+        let (_, pcm) = said(0xff, &[1, 0, 2, 0], "talk-1.pcm");
+        assert_eq!(pcm, [1, 0, 2, 0]);
+    }
 }

@@ -28,11 +28,15 @@ enum Samples {
 }
 
 impl Linear {
-    pub(super) fn wav(mut bytes: Peek) -> Result<Self, Problem> {
-        mend_length(&mut bytes).map_err(Problem::Io)?;
+    /// `piped`: the header may not know how long the sound is.
+    pub(super) fn wav(mut bytes: Peek, piped: bool) -> Result<Self, Problem> {
+        mend_length(&mut bytes, piped).map_err(Problem::Io)?;
         let reader = WavReader::new(BufReader::new(bytes.into_bytes())).map_err(of_hound)?;
         let spec = reader.spec();
         check(spec.sample_rate, spec.channels)?;
+        if reader.len() == 0 {
+            return Err(Problem::Empty);
+        }
         let samples = match spec.sample_format {
             SampleFormat::Float => Samples::Float(reader.into_samples()),
             SampleFormat::Int => Samples::Int {
@@ -123,9 +127,10 @@ fn of_hound(error: hound::Error) -> Problem {
     }
 }
 
-/// A program that writes WAV into a pipe cannot know its length: FFmpeg says 0xffffffff, others 0 or nearly 2 GB. All that is
+/// A program that writes WAV into a pipe cannot know its length: FFmpeg says 0xffffffff, others 0 (which means none in a
+/// file) or nearly 2 GB. All that is
 /// a multiple of any sample's size then, and the pipe's end is the end.
-fn mend_length(bytes: &mut Peek) -> io::Result<()> {
+fn mend_length(bytes: &mut Peek, piped: bool) -> io::Result<()> {
     const UNKNOWN: u32 = 0x7000_0000;
     let mut at = 12;
     loop {
@@ -138,7 +143,7 @@ fn mend_length(bytes: &mut Peek) -> io::Result<()> {
         le.copy_from_slice(len);
         let value = u32::from_le_bytes(le);
         if id == b"data" {
-            if value == 0 || value >= UNKNOWN {
+            if (piped && value == 0) || value >= UNKNOWN {
                 // Divisible by 1, 2, 3 and 4 bytes times up to 10 channels, and more.
                 let endless = UNKNOWN - UNKNOWN % (2_520 * 4);
                 len.copy_from_slice(&endless.to_le_bytes());

@@ -121,11 +121,12 @@ impl AudioInput {
         looks_raw: bool,
     ) -> Result<Self, AudioInputError> {
         let mut bytes = Peek::new(bytes);
+        let piped = name == Name::Stdin;
         let source = Kind::detect(&mut bytes, raw.is_some() || looks_raw)
             .map_err(Problem::Io)
             .and_then(|kind| match (kind, raw) {
                 (Kind::Empty, _) => Err(Problem::Empty),
-                (Kind::Wav, _) => Linear::wav(bytes).map(Source::Linear),
+                (Kind::Wav, _) => Linear::wav(bytes, piped).map(Source::Linear),
                 (Kind::Adts, _) => Adts::new(bytes).map(Source::Adts),
                 (Kind::Ogg, _) => Opus::new(bytes).map(|opus| Source::Opus(Box::new(opus))),
                 (Kind::Other(what), _) => Err(Problem::Other(what)),
@@ -169,6 +170,7 @@ impl AudioInput {
             Some(maker) => Ok(SoundFrames {
                 name: self.name,
                 maker,
+                begun: false,
             }),
             None => Err(AudioInputError::new(
                 &self.name,
@@ -191,6 +193,8 @@ impl fmt::Debug for AudioInput {
 pub struct SoundFrames {
     name: Name,
     maker: Maker,
+    /// Somebody has asked for a frame.
+    begun: bool,
 }
 
 enum Maker {
@@ -238,7 +242,12 @@ impl Iterator for SoundFrames {
     type Item = Result<SoundFrame, AudioInputError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let frame = self.maker.read();
+        let frame = match self.maker.read() {
+            // What has a header and nothing else.
+            Ok(None) if !self.begun => Err(Problem::Empty),
+            frame => frame,
+        };
+        self.begun = true;
         if !matches!(frame, Ok(Some(_))) {
             self.maker = Maker::Done;
         }

@@ -81,12 +81,14 @@ fn every_width_of_wav_holds_the_same_tone() {
 #[test]
 fn raw_samples_come_out_exactly() {
     let all = file("pcm16.s16le");
-    for len in [1usize, 2, 319, 320, 321, 799, 800] {
+    for len in [2usize, 3, 319, 320, 321, 799, 800] {
         let got = bytes(raw(all[..len].to_vec()), target(AudioCodec::Pcm16, 8_000));
         let whole = len / 2 * 2;
         assert_eq!(got.len(), whole.div_ceil(320) * 320, "{len}");
         assert_eq!(got[..whole], all[..whole], "{len}");
     }
+    let half = raw(vec![7]).into_frames(target(AudioCodec::Pcm16, 8_000));
+    assert!(half.unwrap().next().unwrap().is_err());
 }
 
 #[test]
@@ -243,6 +245,29 @@ fn what_cannot_be_played_is_named_with_its_remedy() {
             .unwrap_err(),
     );
     assert!(text.contains("not linear PCM"), "{text}");
+}
+
+#[test]
+fn a_wav_without_samples_has_no_sound() {
+    const HEADER: &[u8] = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data\0\0\0\0";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("empty.wav");
+    std::fs::write(&path, HEADER).unwrap();
+    let text = AudioInput::open(&path, None).unwrap_err().to_string();
+    assert!(text.contains("no sound"), "{text}");
+    // From a pipe the length may be unknown: only its end tells.
+    let g711 = target(AudioCodec::Pcma, 8_000);
+    let piped = |bytes| {
+        AudioInput::from_stdin(bytes, None)
+            .unwrap()
+            .into_frames(g711)
+    };
+    let mut none = piped(HEADER).unwrap();
+    let text = none.next().unwrap().unwrap_err().to_string();
+    assert!(text.contains("no sound in standard input"), "{text}");
+    assert!(none.next().is_none());
+    let some: &'static [u8] = [HEADER, &[0; 640]].concat().leak();
+    assert_eq!(piped(some).unwrap().count(), 2);
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::info::Facts;
 use crate::reach::{Reached, socket_failure};
 use crate::step::Step;
 use crate::watch::check_model;
+use crate::weak_key;
 
 /// The longest sleep: how soon ctrl-C and deadlines are noticed.
 const TICK: Duration = Duration::from_millis(100);
@@ -120,6 +121,7 @@ pub(crate) fn converse<T>(
     let mut config = url.config();
     config.video = false;
     config.audio = false;
+    weak_key::warn(&config);
     let mut memory = Memory::default();
     let mut connection =
         Connection::open(url, &config, &mut memory).map_err(|e| socket_failure(&e))?;

@@ -22,6 +22,7 @@ use crate::reach::socket_failure;
 use crate::report::{Report, Style};
 use crate::target;
 use crate::watch::check_model;
+use crate::weak_key;
 use feed::Feed;
 use speaker::{Said, Speaker};
 use voice::Voice;
@@ -110,6 +111,7 @@ fn talk(
     report: &mut Report,
 ) -> Result<(Voice, Said), Failure> {
     let mut config = url.config();
+    weak_key::warn(&config);
     config.video = false;
     config.audio = args.codec.is_none();
     // A camera without a microphone can still be talked to.

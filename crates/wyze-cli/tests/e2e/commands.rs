@@ -116,7 +116,8 @@ fn a_command_that_the_model_does_not_take_is_refused_before_anything_is_sent() {
         &["get", &url, "motion-tracking"],
         &["set", &url, "awake", "off"],
     ] {
-        assert_fails(&wyze(args), 24);
+        let message = assert_fails(&wyze(args), 24);
+        assert!(message.contains("this model"), "{message}");
     }
     silent.set_nonblocking(true).unwrap();
     assert!(silent.recv(&mut [0; 1]).is_err(), "something was sent");
@@ -159,6 +160,31 @@ fn a_command_needs_a_camera_that_lets_us_in() {
     let camera = Camera::start(&[]);
     let wrong = url(&camera.address, UID, "fedcba9876543210");
     assert_fails(&wyze(&["info", &wrong]), 14);
+}
+
+/// 1 ENR in 256 makes a key of zeros.
+#[test]
+fn every_command_warns_of_a_key_that_protects_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = folder.path().join("sound.pcm");
+    std::fs::write(&sound, [0; 640]).unwrap();
+    let sound = sound.to_str().unwrap();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let url = url(
+        &silent.local_addr().unwrap().to_string(),
+        UID,
+        "EnrZero000000218",
+    );
+    for args in [
+        &["talk", &url, sound, "--rate", "8000"][..],
+        &["get", &url],
+        &["info", &url],
+    ] {
+        let output = wyze(&[args, &["--timeout", "0.2"]].concat());
+        assert_eq!(output.status.code(), Some(10));
+        let said = stderr(&output);
+        assert_eq!(said.matches("DTLS key is all zeros").count(), 1, "{said}");
+    }
 }
 
 #[test]

@@ -239,6 +239,7 @@ impl From<SinkError> for Failure {
 mod tests {
     use super::*;
     use tutk_dtls::Error as Secure;
+    use wyze_media::AudioInput;
 
     /// `docs/exit-codes.md`, second table.
     #[test]
@@ -284,26 +285,57 @@ mod tests {
     /// `docs/exit-codes.md`, third table.
     #[test]
     fn every_refusal_of_the_account_has_its_exit_code() {
-        for (error, exit) in [
-            (CloudError::Input("the password"), 30),
-            (CloudError::WrongPassword, 30),
-            (CloudError::WrongKey, 30),
-            (CloudError::Refused, 30),
-            (CloudError::WrongCode, 30),
-            (CloudError::NotOffered, 30),
-            (CloudError::SecondFactorUnsupported, 30),
-            (CloudError::Restricted, 31),
-            (CloudError::Locked, 31),
-            (CloudError::RateLimited { until: None }, 31),
-            (CloudError::Expired, 32),
-            (CloudError::Service { status: 500 }, 33),
-            (CloudError::HostNotFound, 33),
-            (CloudError::Timeout, 33),
-            (CloudError::Tls, 33),
-        ] {
+        for (error, exit) in ACCOUNT {
             assert_eq!(Exit::of_account(error).code(), exit, "{error:?}");
         }
     }
+
+    const ACCOUNT: [(CloudError, u8); 24] = [
+        (CloudError::Input("the password"), 30),
+        (CloudError::WrongPassword, 30),
+        (CloudError::WrongKey, 30),
+        (CloudError::Refused, 30),
+        (CloudError::WrongCode, 30),
+        (CloudError::NotOffered, 30),
+        (CloudError::SecondFactorUnsupported, 30),
+        (CloudError::Restricted, 31),
+        (CloudError::Locked, 31),
+        (CloudError::RateLimited { until: None }, 31),
+        (CloudError::Expired, 32),
+        (CloudError::Service { status: 500 }, 33),
+        (CloudError::HostNotFound, 33),
+        (CloudError::Timeout, 33),
+        (CloudError::Tls, 33),
+        (
+            CloudError::Code {
+                code: Some(7),
+                status: 200,
+            },
+            33,
+        ),
+        (
+            CloudError::Code {
+                code: None,
+                status: 400,
+            },
+            33,
+        ),
+        (CloudError::NotJson { status: 200 }, 33),
+        (CloudError::Field("x"), 33),
+        (CloudError::TooLong, 33),
+        (CloudError::Endpoint, 33),
+        (
+            CloudError::Unreachable(std::io::ErrorKind::ConnectionRefused),
+            33,
+        ),
+        (CloudError::Truncated, 33),
+        (
+            CloudError::RateLimited {
+                until: Some(std::time::UNIX_EPOCH),
+            },
+            31,
+        ),
+    ];
 
     #[test]
     fn a_failure_is_one_line() {
@@ -318,7 +350,11 @@ mod tests {
             Failure::from(StoreError::NoHome),
             Failure::from(FindError::NoCameras),
             Failure::from(NoUrl::NoUid),
-        ] {
+            Failure::from(AudioInput::open("no\nfile.wav", None).unwrap_err()),
+        ]
+        .into_iter()
+        .chain(ACCOUNT.map(|(error, _)| error.into()))
+        {
             assert_eq!(failure.to_string().lines().count(), 1, "{failure}");
         }
     }

@@ -102,7 +102,16 @@ fn malformed_urls_name_the_part_and_not_its_value() {
 
 #[test]
 fn a_model_that_speaks_something_else() {
-    stream_fails(&format!("{ANY_URL}&model=GW_GC1"), &[], 23);
+    let url = format!("{ANY_URL}&model=GW_GC1");
+    let talk = wyze(&["talk", &url, "hello.wav"]);
+    for message in [
+        stream_fails(&url, &[], 23),
+        assert_fails(&talk, 23),
+        assert_fails(&wyze(&["get", &url]), 23),
+    ] {
+        let clear = message.contains("Gwell") && message.contains("Wyze app");
+        assert!(clear, "{message}");
+    }
 }
 
 #[test]

@@ -18,6 +18,15 @@ const CODE: &str = "271828";
 /// The service's answer to a request.
 fn answer(path: &str, body: &Value) -> Value {
     match path {
+        "/api/user/login" if body["email"] == "wrong@example.org" => json!({"errorCode": 1001}),
+        "/api/user/login" if body["email"] == "locked@example.org" => json!({"errorCode": 3024}),
+        "/api/user/login" if body["email"] == "stale@example.org" => {
+            json!({"access_token": "access-stale", "refresh_token": "refresh-stale", "user_id": "user-0002"})
+        }
+        "/app/v2/home_page/get_object_list" if body["access_token"] == "access-stale" => {
+            json!({"code": "2001", "msg": "expired"})
+        }
+        "/app/user/refresh_token" => json!({"code": "2001", "msg": "expired"}),
         "/api/user/login" => json!({
             "access_token": null, "user_id": "user-0001", "mfa_options": ["TotpVerificationCode"],
             "mfa_details": {"totp_apps": [{"app_id": "app-0002"}]},
@@ -25,7 +34,7 @@ fn answer(path: &str, body: &Value) -> Value {
         "/user/login" if body["verification_code"] == CODE => {
             json!({"access_token": "access-0003", "refresh_token": "refresh-0004"})
         }
-        "/user/login" => json!({"errorCode": 1000, "description": "no"}),
+        "/user/login" => json!({"errorCode": 3019, "description": "no"}),
         "/app/v2/home_page/get_object_list" => json!({"code": "1", "data": {"device_list": [
             {"product_type": "Camera", "product_model": "HL_CAM4", "nickname": "Front Door", "mac": MAC, "enr": ENR,
              "conn_state": 1, "firmware_ver": "4.52.9", "device_params": {"p2p_id": UID, "ip": "192.0.2.7"}},
@@ -97,12 +106,66 @@ fn run(config: &TempDir, service: &(String, PathBuf), args: &[&str], answers: &s
         .unwrap()
 }
 
+/// As [`run`], asked nothing, and without logs.
+fn run_as(config: &TempDir, service: &(String, PathBuf), email: &str, args: &[&str]) -> Output {
+    assert_cmd::Command::new(env!("CARGO_BIN_EXE_wyze"))
+        .args(args)
+        .env("WYZE_CONFIG_DIR", config.path())
+        .env("WYZE_AUTH_URL", &service.0)
+        .env("WYZE_API_URL", &service.0)
+        .env("WYZE_ROOT_CERTIFICATE", &service.1)
+        .env("WYZE_EMAIL", email)
+        .env("WYZE_PASSWORD", "password-0007")
+        .env("WYZE_KEY_ID", "key-id-0005")
+        .env("WYZE_API_KEY", "api-key-0006")
+        .env("NO_PROXY", "*")
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_login_that_is_refused_says_why_in_one_line() {
+    let config = tempfile::tempdir().unwrap();
+    let service = service(config.path());
+    for (email, args, code, text) in [
+        (
+            "wrong@example.org",
+            &["login"][..],
+            30,
+            "wrong e-mail or password",
+        ),
+        (
+            "locked@example.org",
+            &["login"],
+            31,
+            "the account is locked",
+        ),
+        ("stale@example.org", &["login"], 32, "wyze login"),
+        // Its tokens were kept.
+        (
+            "",
+            &["cameras", "--refresh"],
+            32,
+            "log in again with wyze login",
+        ),
+    ] {
+        let message = assert_fails(&run_as(&config, &service, email, args), code);
+        assert!(message.contains(text), "{message}");
+    }
+}
+
 #[test]
 fn a_login_with_a_second_factor_makes_the_cameras_known_by_name() {
     let config = tempfile::tempdir().unwrap();
     let service = service(config.path());
     let wrong = run(&config, &service, &["login"], "password-0007\n000000\n");
-    assert!(!wrong.status.success());
+    assert_eq!(wrong.status.code(), Some(30));
+    let last = stderr(&wrong).lines().last().unwrap().to_owned();
+    assert!(
+        last.contains("verification code was not accepted"),
+        "{last}"
+    );
     assert_fails(&wyze_at(config.path(), &["cameras"]), 32);
 
     let answers = format!("password-0007\n{CODE}\n");

@@ -255,8 +255,10 @@ fn a_camera_that_goes_away_ends_the_talk_at_once_whatever_the_frames() {
     listener.camera.stop();
     let output = talk.wait_with_output().unwrap();
     let took = start.elapsed();
-    // The talk channel is closed before the session.
-    assert_fails(&output, 27);
+    // The talk channel is closed before the session; which of them is noticed depends on whether they come together.
+    let code = output.status.code().unwrap();
+    assert!([16, 27].contains(&code), "{code}: {}", stderr(&output));
+    assert_fails(&output, code);
     assert!(took < Duration::from_secs(3), "{took:?}");
 }
 

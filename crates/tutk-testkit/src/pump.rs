@@ -252,10 +252,7 @@ impl World {
         self.advance(next);
         self.inputs_at_now += 1;
         if let Some((from, to, bytes)) = self.net.deliver(self.now) {
-            for node in nodes
-                .iter_mut()
-                .filter(|node| node.hears(from, to))
-            {
+            for node in nodes.iter_mut().filter(|node| node.hears(from, to)) {
                 let mut cx = Cx::new(self.now, &mut self.rng);
                 node.receive(&mut cx, from, &mut bytes.clone());
                 self.drain(&mut **node);

@@ -1,7 +1,9 @@
 //! What of the ESP32-C3's firmware runs on any machine: G.711 and the buttons.
 
+#[expect(unreachable_pub, reason = "it is public in the firmware")]
 #[path = "../firmware/esp32c3/src/button.rs"]
 mod button;
+#[expect(unreachable_pub, reason = "it is public in the firmware")]
 #[path = "../firmware/esp32c3/src/g711.rs"]
 mod g711;
 

@@ -27,10 +27,11 @@ impl Ledger {
                 Stream::Video => ("video", *data),
                 Stream::Audio => ("audio", *data),
             },
-            Served::Viewer { event, .. } => match event {
-                CameraEvent::Audio(frame) => ("talk", frame.data),
-                _ => return Ok(()),
-            },
+            Served::Viewer {
+                event: CameraEvent::Audio(frame),
+                ..
+            } => ("talk", frame.data),
+            Served::Viewer { .. } => return Ok(()),
             _ => return Ok(()),
         };
         let hash: String = Sha256::digest(data)

@@ -45,8 +45,8 @@ const LIMITS: &[Limit] = &[
     limit("receive", &["aead-open", "memcpy"], 1.15),
     limit("receive-cc51", &["aead-open", "memcpy"], 1.15),
     limit("send", &["aead-seal", "memcpy"], 1.2),
-    limit("handshake-client", &["x25519"], 1.3),
-    limit("handshake-server", &["x25519"], 1.3),
+    limit("handshake-client", &["x25519"], 1.6),
+    limit("handshake-server", &["x25519"], 1.6),
 ];
 /// TransCode codes so many 16-byte blocks of a DTLS data packet, its header and 48 bytes, ...
 const TRANSCODE_BLOCKS: f64 = 4.0;

@@ -36,6 +36,8 @@ pub enum Told {
     Frame(Kind, Option<Id>),
     /// The client: a frame was given up.
     Dropped(Stream),
+    /// The client: media did not come, and it asked for them by requests of its own.
+    Stalled,
     /// The client: a request was answered.
     Reply(RequestId, Vec<u8>),
     /// The client: a command that nobody asked for.
@@ -376,6 +378,7 @@ fn tell(heard: Heard<'_>, show: &Show, chunks: &mut [Chunks; 2]) -> Option<Told>
             Told::Frame(kind, show.identify(&part.bytes))
         }
         Heard::Client(Event::Dropped { stream, .. }) => Told::Dropped(stream),
+        Heard::Client(Event::Stalled { .. }) => Told::Stalled,
         Heard::Client(Event::Reply { id, payload, .. }) => Told::Reply(id, payload.to_vec()),
         Heard::Client(Event::Message { code, .. }) => Told::Message(code),
         Heard::Client(Event::NoReply { id, .. }) => Told::NoReply(id),

@@ -30,6 +30,7 @@ impl Run<'_> {
         ));
         self.asked.clear();
         self.missed.clear();
+        self.asked_again = false;
         self.talk = None;
     }
 

@@ -100,13 +100,17 @@ impl Run<'_> {
             }
             Told::Reply(id, body) => return self.answered(id, Some(&body)),
             Told::Message(code) => {
-                // Replies to what was given up: a request after its time, "on" of a talk that was stopped before.
-                let late = !self.missed.is_empty() || (self.s.talk && code == SWITCHED);
+                // Replies to what was given up: a request after its time, "on" of a talk that was stopped before. And a
+                // camera keeps one answer: when requests alternate, one that is repeated is obeyed, and answered, anew.
+                let late = !self.missed.is_empty()
+                    || self.asked_again
+                    || (self.s.talk && code == SWITCHED);
                 law(late, || {
                     format!("{code:?} was delivered, and nobody sent it, or not twice")
                 })?;
             }
             Told::NoReply(id) => return self.answered(id, None),
+            Told::Stalled => self.asked_again = true,
             Told::TalkReady => {
                 let talk = self.sent.begin(true);
                 self.talk = Some((talk, self.now));

@@ -128,6 +128,9 @@ impl Run<'_> {
 
     /// A request has its answer, and only one.
     pub(super) fn answered(&mut self, id: RequestId, body: Option<&[u8]>) -> Lawful {
+        // The second answer to a request that was obeyed twice may come in place of the next one's.
+        let twice = self.asked_again
+            && body.is_some_and(|body| self.asked.iter().any(|(_, other, _)| other == body));
         let Some((_, asked, done)) = self.asked.iter_mut().find(|(asked, ..)| *asked == id) else {
             return Err(Violation(format!("{id:?} was answered and never asked")));
         };
@@ -141,7 +144,7 @@ impl Run<'_> {
             self.missed.push(asked.clone());
             return Ok(());
         };
-        let late = self.missed.iter().any(|missed| missed == body);
+        let late = twice || self.missed.iter().any(|missed| missed == body);
         law(body == asked || late, || {
             format!("{id:?} asked {asked:?} and was answered {body:?}")
         })

@@ -28,7 +28,7 @@ use wyze_kauth::command::{ControlChannel, Media, Request};
 use wyze_kauth::settings::CameraState;
 use wyze_kauth::{Challenger, ChallengerConfig, ChallengerEvent, Code, Message, hl};
 
-use reply::Reply;
+use reply::{Replies, Reply};
 
 use crate::event::Cause;
 use crate::stack::{Plain, Stack, Stage, Unit};
@@ -56,7 +56,7 @@ pub struct Camera<'m> {
     #[cfg(feature = "talk")]
     pub(crate) talk: Option<CameraTalk<'m>>,
     challenger: Challenger,
-    reply: Option<Reply>,
+    replies: Replies,
     packetizer: Packetizer,
     /// Protocol version that HL messages carry.
     protocol: u8,
@@ -123,7 +123,7 @@ impl<'m> Camera<'m> {
                 cx,
             ),
             challenger: Challenger::new(&challenger),
-            reply: None,
+            replies: Replies::default(),
             packetizer: Packetizer::new(),
             protocol: config.info.protocol,
             authenticated: false,
@@ -146,7 +146,7 @@ impl<'m> Camera<'m> {
             talk.reset(cx);
         }
         self.challenger.reset();
-        self.reply = None;
+        self.replies.clear();
         self.packetizer = Packetizer::new();
         self.authenticated = false;
         self.deadline = None;
@@ -323,7 +323,7 @@ impl<'m> Camera<'m> {
         let reply = Reply::new(&mut self.stack.main.av, write);
         let answered = reply.is_some();
         if answered {
-            self.reply = reply;
+            self.replies.keep(reply);
         }
         answered
     }
@@ -389,24 +389,13 @@ impl<'m> Camera<'m> {
             Unit::Av(tutk_av::Event::LoggedIn { .. }) => Some(CameraEvent::LoggedIn),
             Unit::Av(tutk_av::Event::Ioctl(ioctl)) => {
                 let message = Message::parse(ioctl.payload).ok()?;
-                if ioctl.repeat && self.repeat_reply(message.code) {
+                if ioctl.repeat && self.replies.repeat(message.code) {
                     return None;
                 }
                 self.read_command(cx, &message, ioctl.repeat)
             }
             // Nothing a viewer asks is longer than one packet, and nobody sends a camera media on this channel.
             Unit::Av(_) => None,
-        }
-    }
-
-    /// The same request again: the same answer again.
-    fn repeat_reply(&mut self, request: Code) -> bool {
-        match &mut self.reply {
-            Some(reply) if reply.code == request.reply() => {
-                reply.due = true;
-                true
-            }
-            _ => false,
         }
     }
 
@@ -458,7 +447,7 @@ impl<'m> Camera<'m> {
         let challenger = &mut self.challenger;
         let reply = Reply::new(&mut self.stack.main.av, |w| challenger.write_reply(w));
         if reply.is_some() {
-            self.reply = reply;
+            self.replies.keep(reply);
         }
         match event {
             ChallengerEvent::Authenticated { video, audio } => {
@@ -482,7 +471,7 @@ impl<'m> Camera<'m> {
         if self.stack.stage != Stage::Secured {
             return Ok(false);
         }
-        let Some(reply) = self.reply.as_mut().filter(|r| r.due) else {
+        let Some(reply) = self.replies.due() else {
             return Ok(self.transmit_talk(cx, tx));
         };
         reply.due = false;

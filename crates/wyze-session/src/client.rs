@@ -683,6 +683,8 @@ fn reply_event<'p>(
         (_, Some(Owner::Talk { .. })) => None,
         // An answer of the challenge that nobody waits for echoes our own repetition.
         (_, None) if code.is_auth() => None,
+        // Nor does a camera switch media by itself: it answers a request of ours after its time.
+        (_, None) if code == ControlChannel::CODE.reply() => None,
         (_, None) => Some(Event::Message { code, payload }),
     }
 }

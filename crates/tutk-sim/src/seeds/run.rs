@@ -155,7 +155,6 @@ pub(crate) fn run(
         talk: None,
         asked: Vec::new(),
         missed: Vec::new(),
-        asked_again: false,
         asks: 0,
         stalls: [(0, 0); 2],
         outcome: Outcome::default(),
@@ -211,8 +210,6 @@ struct Run<'m> {
     asked: Vec<(RequestId, Vec<u8>, bool)>,
     /// What was not answered in time, and may be later: K-commands carry nothing that tells whose answer it is.
     missed: Vec<Vec<u8>>,
-    /// This viewer has asked for media by requests of its own.
-    asked_again: bool,
     asks: u32,
     /// When a timer was last served, and how often at that moment: viewer, camera.
     stalls: [(u64, u32); 2],

@@ -1,4 +1,4 @@
-//! The answer to a K-command, kept so that a repeated request gets the same one.
+//! The answers to K-commands, kept so that a repeated request gets the same one.
 
 use core::fmt;
 
@@ -8,10 +8,45 @@ use tutk_core::wire::Writer;
 use wyze_kauth::Code;
 use zeroize::Zeroize;
 
+use crate::control::MAX_REQUESTS;
+
 /// Longest reply, HL header included, bytes. One IOCTRL packet carries it.
 const MAX_REPLY_LEN: usize = 1000;
 
-/// The answer to the latest request; repeated when the request is.
+/// The latest answer of each code, of as many as a viewer asks at a time: requests that alternate do not make a repeated
+/// one look new, which would be obeyed twice.
+#[derive(Debug, Default)]
+pub(super) struct Replies(Vec<Reply, MAX_REQUESTS>);
+
+impl Replies {
+    /// Keeps an answer in place of an earlier one of its code, or of the oldest when there is no room.
+    pub(super) fn keep(&mut self, reply: Option<Reply>) {
+        let Some(reply) = reply else { return };
+        let same = self.0.iter().position(|r| r.code == reply.code);
+        if let Some(at) = same.or(self.0.is_full().then_some(0)) {
+            self.0.remove(at);
+        }
+        // There is room now.
+        let _ = self.0.push(reply);
+    }
+
+    /// The same request again: the same answer again, if it is kept.
+    pub(super) fn repeat(&mut self, request: Code) -> bool {
+        let kept = self.0.iter_mut().find(|r| r.code == request.reply());
+        kept.map(|reply| reply.due = true).is_some()
+    }
+
+    /// The oldest answer that is to go out.
+    pub(super) fn due(&mut self) -> Option<&mut Reply> {
+        self.0.iter_mut().find(|r| r.due)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// The answer to a request; repeated when the request is.
 pub(super) struct Reply {
     pub(super) code: Code,
     pub(super) message: Vec<u8, MAX_REPLY_LEN>,

@@ -30,7 +30,6 @@ impl Run<'_> {
         ));
         self.asked.clear();
         self.missed.clear();
-        self.asked_again = false;
         self.talk = None;
     }
 

@@ -100,17 +100,13 @@ impl Run<'_> {
             }
             Told::Reply(id, body) => return self.answered(id, Some(&body)),
             Told::Message(code) => {
-                // Replies to what was given up: a request after its time, "on" of a talk that was stopped before. And a
-                // camera keeps one answer: when requests alternate, one that is repeated is obeyed, and answered, anew.
-                let late = !self.missed.is_empty()
-                    || self.asked_again
-                    || (self.s.talk && code == SWITCHED);
+                // Replies to what was given up: a request after its time, "on" of a talk that was stopped before.
+                let late = !self.missed.is_empty() || (self.s.talk && code == SWITCHED);
                 law(late, || {
                     format!("{code:?} was delivered, and nobody sent it, or not twice")
                 })?;
             }
             Told::NoReply(id) => return self.answered(id, None),
-            Told::Stalled => self.asked_again = true,
             Told::TalkReady => {
                 let talk = self.sent.begin(true);
                 self.talk = Some((talk, self.now));
@@ -128,9 +124,6 @@ impl Run<'_> {
 
     /// A request has its answer, and only one.
     pub(super) fn answered(&mut self, id: RequestId, body: Option<&[u8]>) -> Lawful {
-        // The second answer to a request that was obeyed twice may come in place of the next one's.
-        let twice = self.asked_again
-            && body.is_some_and(|body| self.asked.iter().any(|(_, other, _)| other == body));
         let Some((_, asked, done)) = self.asked.iter_mut().find(|(asked, ..)| *asked == id) else {
             return Err(Violation(format!("{id:?} was answered and never asked")));
         };
@@ -144,7 +137,7 @@ impl Run<'_> {
             self.missed.push(asked.clone());
             return Ok(());
         };
-        let late = twice || self.missed.iter().any(|missed| missed == body);
+        let late = self.missed.iter().any(|missed| missed == body);
         law(body == asked || late, || {
             format!("{id:?} asked {asked:?} and was answered {body:?}")
         })

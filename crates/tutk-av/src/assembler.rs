@@ -162,6 +162,16 @@ impl<'m> Assembler<'m> {
     /// The next frame, or the next to be given up. Call until `None`.
     pub fn poll(&mut self, now: Instant) -> Option<Output> {
         self.release();
+        // After most packets nothing has become of any frame, and there is room for more.
+        if !self.slots.is_full() && !self.slots.iter().any(Slot::is_resolved) {
+            return None;
+        }
+        self.poll_resolved(now)
+    }
+
+    /// [`poll`](Self::poll) where a frame's fate is known, or one has to go to make room.
+    #[inline(never)]
+    fn poll_resolved(&mut self, now: Instant) -> Option<Output> {
         if self.slots.is_full() {
             self.evict_restarted();
         }

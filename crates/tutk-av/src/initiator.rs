@@ -305,7 +305,7 @@ impl Layer for Initiator<'_> {
         let bytes = self.link.recover(input.take_all());
         Ok(match self.link.parse(bytes) {
             Some(Message::LoginReply(reply)) => self.handle_reply(cx.now, reply),
-            Some(message) if self.is_logged_in() => self.link.handle(cx.now, message),
+            Some(message) if self.is_logged_in() => self.link.handle(cx.now, &message),
             Some(_) => {
                 count(&mut self.link.stats.rx_unexpected);
                 None

@@ -6,7 +6,6 @@ mod session16;
 
 use core::time::Duration;
 
-use tutk_core::wire::Malformed;
 use tutk_core::{Full, Instant, TxBuf};
 use zerocopy::IntoBytes;
 
@@ -233,17 +232,19 @@ impl<'m> Link<'m> {
 
     /// Reads a message, and counts it when it can't be read.
     pub(crate) fn parse<'p>(&mut self, bytes: &'p [u8]) -> Option<Message<'p>> {
-        Message::parse(bytes)
-            .inspect_err(|_why: &Malformed| {
+        match Message::parse(bytes) {
+            Ok(message) => Some(message),
+            Err(_why) => {
                 count(&mut self.stats.rx_malformed);
                 tutk_core::debug!("AV message dropped: {}", _why);
-            })
-            .ok()
+                None
+            }
+        }
     }
 
     /// Handles everything but the login.
-    pub(crate) fn handle<'p>(&mut self, now: Instant, message: Message<'p>) -> Option<Event<'p>> {
-        match message {
+    pub(crate) fn handle<'p>(&mut self, now: Instant, message: &Message<'p>) -> Option<Event<'p>> {
+        match *message {
             Message::Ioctl(part) => return self.handle_ioctl(part),
             Message::Media(packet) => {
                 count(&mut self.stats.rx_media);
@@ -526,7 +527,7 @@ mod tests {
         let request = bytes_of(&case["rx"]);
         let mut link = Link::new(&mut []);
         let message = link.parse(&request).unwrap();
-        assert!(link.handle(Instant::ZERO, message).is_none());
+        assert!(link.handle(Instant::ZERO, &message).is_none());
         let mut memory = [0; 64];
         let mut tx = TxBuf::new(&mut memory);
         assert_eq!(link.poll_transmit(Instant::ZERO, &mut tx), Ok(true));

@@ -357,14 +357,28 @@ fn parse_streamed<'p>(outer: &Outer, rest: &'p [u8]) -> Result<Message<'p>, Malf
                 .get(..size_of::<Inner>() + payload.len())
                 .ok_or(Malformed::BadLength)?;
             let last = (outer.flags | inner.sub) & FLAG_LAST != 0;
-            parse_media(inner, last, payload).map(|packet| {
-                Message::Media(MediaPacket {
-                    stats,
-                    fec,
-                    protected,
-                    ..packet
-                })
-            })
+            let (index, payload, info) = split_info(inner, last, payload)?;
+            Ok(Message::Media(MediaPacket {
+                stream: if inner.kind < 5 {
+                    Stream::Audio
+                } else {
+                    Stream::Video
+                },
+                key: matches!(inner.kind, 5 | 6),
+                resent: matches!(inner.kind, 4 | 6 | 8),
+                counter: inner.counter.get(),
+                frame: inner.current.get(),
+                previous: inner.previous.get(),
+                index,
+                total: inner.total.get(),
+                last,
+                payload,
+                info,
+                stats,
+                joined: None,
+                fec,
+                protected,
+            }))
         }
         0 if inner.sub == IOCTL_SUB => parse_ioctl(outer, inner, stats, payload),
         WRAPPED => Ok(Message::Parity(Parity {
@@ -376,11 +390,13 @@ fn parse_streamed<'p>(outer: &Outer, rest: &'p [u8]) -> Result<Message<'p>, Malf
     }
 }
 
-fn parse_media<'p>(
+/// Index, data and, of the last packet of a frame, FRAMEINFO.
+#[inline]
+fn split_info<'p>(
     inner: &Inner,
     last: bool,
     payload: &'p [u8],
-) -> Result<MediaPacket<'p>, Malformed> {
+) -> Result<(u16, &'p [u8], Option<FrameInfo>), Malformed> {
     let total = inner.total.get();
     let field = inner.index_or_info_len.get();
     let (index, payload, info) = if last {
@@ -403,27 +419,7 @@ fn parse_media<'p>(
     if payload.len() > FRAGMENT {
         return Err(Malformed::BadLength);
     }
-    Ok(MediaPacket {
-        stream: if inner.kind < 5 {
-            Stream::Audio
-        } else {
-            Stream::Video
-        },
-        key: matches!(inner.kind, 5 | 6),
-        resent: matches!(inner.kind, 4 | 6 | 8),
-        counter: inner.counter.get(),
-        frame: inner.current.get(),
-        previous: inner.previous.get(),
-        index,
-        total,
-        last,
-        payload,
-        info,
-        stats: None,
-        joined: None,
-        fec: None,
-        protected: &[],
-    })
+    Ok((index, payload, info))
 }
 
 fn parse_ioctl<'p>(

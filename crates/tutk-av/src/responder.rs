@@ -283,7 +283,7 @@ impl Layer for Responder<'_> {
         }
         Ok(match self.link.parse(bytes) {
             Some(Message::Login(login)) => self.handle_login(cx.now, &login, [0; 32]),
-            Some(message) if self.state == State::Connected => self.link.handle(cx.now, message),
+            Some(message) if self.state == State::Connected => self.link.handle(cx.now, &message),
             Some(_) => {
                 count(&mut self.link.stats.rx_unexpected);
                 None

@@ -1,6 +1,6 @@
 //! The record header (RFC 6347 §4.1).
 
-use tutk_core::wire::{Malformed, Reader};
+use tutk_core::wire::Malformed;
 
 /// Bytes of a record header.
 pub(crate) const HEADER: usize = 13;
@@ -75,19 +75,20 @@ pub(crate) struct Header {
 impl Header {
     /// Reads a header from the start of `bytes`, which must hold the whole record.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut r = Reader::new(bytes);
-        let kind = r.u8()?.into();
-        let version = *r.array()?;
+        let (header, rest) = bytes.split_first_chunk().ok_or(Malformed::Truncated)?;
+        let [kind, v0, v1, e0, e1, s0, s1, s2, s3, s4, s5, l0, l1]: [u8; HEADER] = *header;
+        let (kind, version) = (kind.into(), [v0, v1]);
         if !matches!(version, DTLS_1_2 | DTLS_1_0) {
             return Err(Malformed::BadValue);
         }
-        let [e0, e1, seq @ ..] = *r.array::<8>()?;
-        let [s0, s1, s2, s3, s4, s5] = seq;
         let at = Position {
             epoch: u16::from_be_bytes([e0, e1]),
             seq: u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]),
         };
-        let len = r.vec16()?.rest().len();
+        let len = u16::from_be_bytes([l0, l1]).into();
+        if rest.len() < len {
+            return Err(Malformed::Truncated);
+        }
         Ok(Self {
             kind,
             version,

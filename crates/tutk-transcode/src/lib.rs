@@ -106,44 +106,57 @@ fn coded(packet: &mut [u8], partial: bool) -> &mut [u8] {
 
 #[inline]
 fn encode_block(block: &mut [u8; BLOCK]) {
-    let mixed = permute(xor_block(rotate_right(*block, [1, 5, 9, 13]), KEY));
-    *block = rotate_right(mixed, [3, 7, 11, 15]);
+    let mixed = permute(xor(rotate_right(words(block), [1, 5, 9, 13]), KEY_WORDS));
+    *block = bytes(rotate_right(mixed, [3, 7, 11, 15]));
 }
 
 #[inline]
 fn decode_block(block: &mut [u8; BLOCK]) {
-    let mixed = rotate_right(*block, [32 - 3, 32 - 7, 32 - 11, 32 - 15]);
-    let plain = xor_block(permute(mixed), KEY);
-    *block = rotate_right(plain, [32 - 1, 32 - 5, 32 - 9, 32 - 13]);
+    let mixed = rotate_right(words(block), [32 - 3, 32 - 7, 32 - 11, 32 - 15]);
+    let plain = xor(permute(mixed), KEY_WORDS);
+    *block = bytes(rotate_right(plain, [32 - 1, 32 - 5, 32 - 9, 32 - 13]));
 }
+
+/// A block as its four little-endian words: both halves of the work stay in registers.
+type Words = [u32; 4];
+
+const KEY_WORDS: Words = words(&KEY);
 
 /// The byte permutation. It is its own inverse.
 #[inline]
-fn permute(b: [u8; BLOCK]) -> [u8; BLOCK] {
+const fn permute([a, b, c, d]: Words) -> Words {
+    let (a, b, c, d) = (
+        a.to_le_bytes(),
+        b.to_le_bytes(),
+        c.to_le_bytes(),
+        d.to_le_bytes(),
+    );
     [
-        b[11], b[9], b[8], b[15], b[13], b[10], b[12], b[14], b[2], b[1], b[5], b[0], b[6], b[4],
-        b[7], b[3],
+        u32::from_le_bytes([c[3], c[1], c[0], d[3]]),
+        u32::from_le_bytes([d[1], c[2], d[0], d[2]]),
+        u32::from_le_bytes([a[2], a[1], b[1], a[0]]),
+        u32::from_le_bytes([b[2], b[0], b[3], a[3]]),
     ]
 }
 
-/// Rotates each of the four little-endian words right by its own count.
+/// Rotates each word right by its own count.
 #[inline]
-fn rotate_right(bytes: [u8; BLOCK], by: [u32; 4]) -> [u8; BLOCK] {
-    let w = words(bytes);
-    let [a, b, c, d] = [
-        w[0].rotate_right(by[0]).to_le_bytes(),
-        w[1].rotate_right(by[1]).to_le_bytes(),
-        w[2].rotate_right(by[2]).to_le_bytes(),
-        w[3].rotate_right(by[3]).to_le_bytes(),
-    ];
+const fn rotate_right([a, b, c, d]: Words, by: [u32; 4]) -> Words {
     [
-        a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3], c[0], c[1], c[2], c[3], d[0], d[1], d[2],
-        d[3],
+        a.rotate_right(by[0]),
+        b.rotate_right(by[1]),
+        c.rotate_right(by[2]),
+        d.rotate_right(by[3]),
     ]
 }
 
 #[inline]
-fn words(b: [u8; BLOCK]) -> [u32; 4] {
+const fn xor([a, b, c, d]: Words, key: Words) -> Words {
+    [a ^ key[0], b ^ key[1], c ^ key[2], d ^ key[3]]
+}
+
+#[inline]
+const fn words(b: &[u8; BLOCK]) -> Words {
     [
         u32::from_le_bytes([b[0], b[1], b[2], b[3]]),
         u32::from_le_bytes([b[4], b[5], b[6], b[7]]),
@@ -153,8 +166,17 @@ fn words(b: [u8; BLOCK]) -> [u32; 4] {
 }
 
 #[inline]
-fn xor_block(a: [u8; BLOCK], b: [u8; BLOCK]) -> [u8; BLOCK] {
-    (u128::from_le_bytes(a) ^ u128::from_le_bytes(b)).to_le_bytes()
+const fn bytes([a, b, c, d]: Words) -> [u8; BLOCK] {
+    let (a, b, c, d) = (
+        a.to_le_bytes(),
+        b.to_le_bytes(),
+        c.to_le_bytes(),
+        d.to_le_bytes(),
+    );
+    [
+        a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3], c[0], c[1], c[2], c[3], d[0], d[1], d[2],
+        d[3],
+    ]
 }
 
 fn xor_key(tail: &mut [u8]) {

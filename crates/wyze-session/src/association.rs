@@ -1,7 +1,7 @@
 //! One DTLS association and the AV messages inside, on one channel of an IOTC session; or the AV messages alone.
 //!
 //! ```text
-//!   receive:  records ─► dtls.handle_datagram ─► plaintext ─► av.handle_datagram
+//!   receive:  records ─► dtls.handle_datagram ─► plaintext;  read: plaintext ─► av.handle_datagram
 //!   transmit: av.poll_transmit / write_ioctl / media ─► seal: dtls.seal ─► iotc.wrap(channel)     (one buffer, in place)
 //!
 //!   Guard::Either ─ a DTLS record came ─► Guard::Dtls, for good
@@ -9,6 +9,7 @@
 //!      └─ a login was answered, our serial in it ─► Guard::Plain, for good
 //! ```
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use tutk_av::Generation;
@@ -116,8 +117,8 @@ pub(crate) enum Arrived<'p> {
     Secured(CipherSuite),
     /// The peer has answered a login without DTLS; the answer itself is read next.
     Plain(Generation),
-    /// An AV message, and what it told.
-    Message(Option<tutk_av::Event<'p>>),
+    /// An AV message, to be [read](Association::read).
+    Message(&'p mut [u8]),
     /// close_notify.
     Goodbye,
 }
@@ -215,11 +216,22 @@ impl<D: DtlsRole, A: AvRole> Association<D, A> {
                 generation,
                 open: false,
             } if self.av.is_answer(input.peek()) => Ok(Some(self.open_plain(generation))),
-            Guard::Plain { .. } => {
-                let event = self.av.handle_datagram(cx, input).map_err(av_cause)?;
-                Ok(event.map(|event| Arrived::Message(Some(event))))
-            }
+            Guard::Plain { .. } if input.is_empty() => Ok(None),
+            Guard::Plain { .. } => Ok(Some(Arrived::Message(input.take_all()))),
         }
+    }
+
+    /// What an AV message tells. It is read by whoever has use for that: the event is large, and each layer that hands it
+    /// on copies it.
+    #[inline]
+    pub(crate) fn read<'p>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: SocketAddr,
+        message: &'p mut [u8],
+    ) -> Result<Option<tutk_av::Event<'p>>, tutk_av::Error> {
+        self.av
+            .handle_datagram(cx, &mut Datagram::new(from, message))
     }
 
     fn open_plain(&mut self, generation: Generation) -> Arrived<'static> {
@@ -240,11 +252,7 @@ impl<D: DtlsRole, A: AvRole> Association<D, A> {
         };
         Ok(Some(match event {
             tutk_dtls::Event::Connected { suite } => Arrived::Secured(suite),
-            tutk_dtls::Event::Data(plaintext) => {
-                let mut message = Datagram::new(input.from(), plaintext);
-                let event = self.av.handle_datagram(cx, &mut message);
-                Arrived::Message(event.map_err(av_cause)?)
-            }
+            tutk_dtls::Event::Data(plaintext) => Arrived::Message(plaintext),
             tutk_dtls::Event::Closed => Arrived::Goodbye,
         }))
     }
@@ -390,7 +398,7 @@ fn dtls_cause(e: tutk_dtls::Error) -> Cause {
     }
 }
 
-fn av_cause(e: tutk_av::Error) -> Cause {
+pub(crate) fn av_cause(e: tutk_av::Error) -> Cause {
     match e {
         tutk_av::Error::LoginTimeout => Cause::LoginTimeout,
         _ => Cause::BufferTooSmall,

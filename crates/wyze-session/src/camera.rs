@@ -30,6 +30,7 @@ use wyze_kauth::{Challenger, ChallengerConfig, ChallengerEvent, Code, Message, h
 
 use reply::{Replies, Reply};
 
+use crate::association::av_cause;
 use crate::event::Cause;
 use crate::stack::{Plain, Stack, Stage, Unit};
 #[cfg(feature = "talk")]
@@ -386,8 +387,25 @@ impl<'m> Camera<'m> {
                 Some(CameraEvent::Opened { from })
             }
             Unit::Secured(suite) => Some(CameraEvent::Secured { suite }),
-            Unit::Av(tutk_av::Event::LoggedIn { .. }) => Some(CameraEvent::LoggedIn),
-            Unit::Av(tutk_av::Event::Ioctl(ioctl)) => {
+            Unit::Message(message) => match self.stack.main.read(cx, from, message) {
+                Ok(Some(event)) => self.read_av(cx, event),
+                Ok(None) => None,
+                Err(e) => {
+                    self.end(av_cause(e));
+                    None
+                }
+            },
+        }
+    }
+
+    fn read_av<'p>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        event: tutk_av::Event<'p>,
+    ) -> Option<CameraEvent<'p>> {
+        match event {
+            tutk_av::Event::LoggedIn { .. } => Some(CameraEvent::LoggedIn),
+            tutk_av::Event::Ioctl(ioctl) => {
                 let message = Message::parse(ioctl.payload).ok()?;
                 if ioctl.repeat && self.replies.repeat(message.code) {
                     return None;
@@ -395,7 +413,7 @@ impl<'m> Camera<'m> {
                 self.read_command(cx, &message, ioctl.repeat)
             }
             // Nothing a viewer asks is longer than one packet, and nobody sends a camera media on this channel.
-            Unit::Av(_) => None,
+            _ => None,
         }
     }
 

@@ -18,6 +18,7 @@ use wyze_kauth::command::{ControlChannel, Media, Request};
 use wyze_kauth::models::{Model, Quality};
 use wyze_kauth::{AuthError, AuthEvent, Authenticator, CameraInfo, Code, Message};
 
+use crate::association::av_cause;
 use crate::config::{ClientConfig, PlainPolicy};
 use crate::control::{Control, Owner, RequestError, RequestId};
 use crate::event::{Cause, Event, Phase};
@@ -45,6 +46,8 @@ enum Found<'p> {
     Event(Event<'p>),
     /// In the AV layer's memory: an IOCTRL that came in fragments.
     Assembled,
+    /// In the memory of this stream, if a frame has become complete.
+    Frames(Stream),
 }
 
 /// The app's side of a session with one camera: searches, connects, logs in, receives media, sends K-commands.
@@ -143,13 +146,10 @@ impl<'m> Client<'m> {
             input.take_all();
             return None;
         }
-        loop {
-            if let Some((stream, output)) = self.poll_media(cx.now) {
-                return self.receiver(stream).event(output);
-            }
-            if input.is_empty() {
-                return None;
-            }
+        if let Some((stream, output)) = self.poll_media(cx.now) {
+            return self.receiver(stream).event(output);
+        }
+        while !input.is_empty() {
             #[cfg(feature = "talk")]
             if input.channel() == Some(tutk_iotc::TALK_CHANNEL) {
                 self.receive_talk(cx, input);
@@ -163,16 +163,22 @@ impl<'m> Client<'m> {
                     continue;
                 }
             };
-            match self.read_unit(cx, unit) {
+            match self.read_unit(cx, input.from(), unit) {
                 Some(Found::Event(event)) => return Some(event),
                 Some(Found::Assembled) => {
                     if let Some((owner, granted)) = self.read_assembled(cx) {
                         return self.assembled_event(owner, granted);
                     }
                 }
+                Some(Found::Frames(stream)) => {
+                    if let Some(output) = self.receiver_mut(stream).poll(cx.now) {
+                        return self.receiver(stream).event(output);
+                    }
+                }
                 None => {}
             }
         }
+        None
     }
 
     /// Events born of time, not of a datagram: frames that waited for others, requests without a reply, the end.
@@ -413,6 +419,13 @@ impl<'m> Client<'m> {
         }
     }
 
+    fn receiver_mut(&mut self, stream: Stream) -> &mut Receiver<'m> {
+        match stream {
+            Stream::Video => &mut self.video,
+            Stream::Audio => &mut self.audio,
+        }
+    }
+
     fn poll_media(&mut self, now: Instant) -> Option<(Stream, tutk_av::Output)> {
         if let Some(output) = self.video.poll(now) {
             return Some((Stream::Video, output));
@@ -420,7 +433,12 @@ impl<'m> Client<'m> {
         self.audio.poll(now).map(|output| (Stream::Audio, output))
     }
 
-    fn read_unit<'p>(&mut self, cx: &mut Cx<'_>, unit: Unit<'p>) -> Option<Found<'p>> {
+    fn read_unit<'p>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: SocketAddr,
+        unit: Unit<'p>,
+    ) -> Option<Found<'p>> {
         let phase = match unit {
             Unit::Found { from, framing } => Phase::Found { from, framing },
             Unit::Open => Phase::Open,
@@ -430,7 +448,16 @@ impl<'m> Client<'m> {
                 Phase::Secured { suite }
             }
             Unit::Plain(generation) => Phase::Plain { generation },
-            Unit::Av(event) => return self.read_av(cx, event),
+            Unit::Message(message) => {
+                return match self.stack.main.read(cx, from, message) {
+                    Ok(Some(event)) => self.read_av(cx, event),
+                    Ok(None) => None,
+                    Err(e) => {
+                        self.end(av_cause(e));
+                        None
+                    }
+                };
+            }
         };
         Some(Found::Event(Event::Phase(phase)))
     }
@@ -451,12 +478,8 @@ impl<'m> Client<'m> {
             tutk_av::Event::IoctlAssembled => Some(Found::Assembled),
             tutk_av::Event::Media(packet) => {
                 self.stall.arrived(cx.now, packet.stream);
-                let receiver = match packet.stream {
-                    Stream::Video => &mut self.video,
-                    Stream::Audio => &mut self.audio,
-                };
-                match receiver.push(cx.now, &packet) {
-                    Received::Kept => None,
+                match self.receiver_mut(packet.stream).push(cx.now, &packet) {
+                    Received::Kept => Some(Found::Frames(packet.stream)),
                     Received::Event(event) => Some(Found::Event(event)),
                 }
             }

@@ -39,7 +39,8 @@ pub(crate) enum Unit<'p> {
     Open,
     Secured(CipherSuite),
     Plain(Generation),
-    Av(tutk_av::Event<'p>),
+    /// An AV message of the main channel, to be [read](Association::read).
+    Message(&'p mut [u8]),
 }
 
 /// Either role of the IOTC layer.
@@ -202,7 +203,7 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
                 self.stage = Stage::Secured;
                 Ok(Some(Unit::Plain(generation)))
             }
-            Arrived::Message(event) => Ok(event.map(Unit::Av)),
+            Arrived::Message(message) => Ok(Some(Unit::Message(message))),
             Arrived::Goodbye => Err(self.peer_closed()),
         }
     }

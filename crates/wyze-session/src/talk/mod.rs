@@ -22,7 +22,7 @@ use tutk_iotc::TALK_CHANNEL;
 
 use tutk_av::Generation;
 
-use crate::association::{Arrived, Association, AvRole, Begin, DtlsRole};
+use crate::association::{Arrived, Association, AvRole, Begin, DtlsRole, av_cause};
 use crate::event::{Cause, TalkEnd};
 use crate::stack::IotcRole;
 
@@ -174,12 +174,18 @@ impl<D: DtlsRole, A: AvRole> Line<D, A> {
                     self.logging_in(cx);
                     return Some(Heard::Secured);
                 }
-                Ok(Some(Arrived::Message(Some(event)))) => {
-                    // Nothing but the login comes first.
-                    if self.state == State::Securing {
-                        self.logging_in(cx);
+                Ok(Some(Arrived::Message(message))) => {
+                    match self.association.read(cx, input.from(), message) {
+                        Ok(Some(event)) => {
+                            // Nothing but the login comes first.
+                            if self.state == State::Securing {
+                                self.logging_in(cx);
+                            }
+                            return Some(Heard::Av(event));
+                        }
+                        Ok(None) => {}
+                        Err(e) => self.close(TalkEnd::of(av_cause(e))),
                     }
-                    return Some(Heard::Av(event));
                 }
                 Ok(Some(Arrived::Goodbye)) => self.close(TalkEnd::Peer),
                 Ok(_) => {}

@@ -70,7 +70,7 @@ pub(crate) struct Link {
     native: Option<[u8; NATIVE_LEN]>,
     /// An alive of our own is due.
     alive_due: bool,
-    /// Something was sent since the alive timer last fired.
+    /// A payload was sent since the alive timer last fired. An alive does not put off the next one.
     sent: bool,
     heard: Instant,
     /// When this was last called with a time.
@@ -409,7 +409,6 @@ impl Link {
             return Ok(false);
         }
         tx.set_destination(self.peer);
-        self.sent = true;
         count(&mut stats.tx_packets);
         Ok(true)
     }

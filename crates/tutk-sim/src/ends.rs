@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use rand_chacha::ChaCha8Rng;
 use wyze_session::kauth::Code;
 use wyze_session::{
-    Camera, CameraEvent, Cause, Client, Cx, Datagram, Event, Instant, Outgoing, Phase, RequestId,
-    Stream, TalkEnd, Transmit,
+    Camera, CameraEvent, Cause, Client, ClientConfig, Cx, Datagram, Event, Instant, Outgoing,
+    Phase, RequestId, Stream, TalkEnd, Transmit,
 };
 
 use crate::laws::{Lawful, MAX_BURST, MAX_EVENTS, Violation, frugal, law};
@@ -77,7 +77,8 @@ impl Clock {
         Instant::from_micros(world.saturating_add_signed(self.ahead))
     }
 
-    fn world(self, local: Instant) -> u64 {
+    /// When it shows `local`, on the world's clock.
+    pub fn world(self, local: Instant) -> u64 {
         local.as_micros().saturating_add_signed(-self.ahead)
     }
 }
@@ -293,6 +294,14 @@ impl<S: Role> End<S> {
 }
 
 impl Viewer<'_> {
+    /// Begins the next session in the same memory.
+    pub fn restart(&mut self, config: &ClientConfig<'_>, rng: &mut ChaCha8Rng, now: u64) -> Lawful {
+        let (session, mut cx) = (&mut self.session, Cx::new(self.clock.local(now), rng));
+        frugal("restart", || session.restart(config, &mut cx))?;
+        self.closed = None;
+        Ok(())
+    }
+
     /// Calls something else of the client's.
     pub fn with<T>(
         &mut self,

@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use tutk_sim::seeds::{Plan, Sabotage};
 
 /// Runs whole sessions over a simulated network, in virtual time: the loss table, then seeds.
 #[derive(Debug, Parser)]
@@ -24,6 +25,9 @@ struct Args {
     /// Print what happens when; for a single seed
     #[arg(long, requires = "seeds")]
     trace: bool,
+    /// Break a law on purpose, to see it noticed
+    #[arg(long, requires = "seeds", hide = true, value_enum, default_value_t)]
+    sabotage: Sabotage,
 }
 
 /// Seeds when nothing else is said.
@@ -34,7 +38,12 @@ fn run(args: &Args) -> anyhow::Result<()> {
         tutk_sim::table::run(args.seconds)?;
     }
     if !args.table {
-        tutk_sim::seeds::run_all(args.from, args.seeds.unwrap_or(SEEDS), args.trace)?;
+        tutk_sim::seeds::run_all(&Plan {
+            from: args.from,
+            count: args.seeds.unwrap_or(SEEDS),
+            trace: args.trace,
+            sabotage: args.sabotage,
+        })?;
     }
     Ok(())
 }

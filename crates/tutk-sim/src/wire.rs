@@ -43,6 +43,16 @@ impl Weather {
         hold: 30_000,
         mtu: 1500,
     };
+
+    /// Whether it changes what it carries.
+    pub fn damages(&self) -> bool {
+        self.corrupt > 0 || self.truncate > 0
+    }
+
+    /// It no longer does.
+    pub fn heal(&mut self) {
+        (self.corrupt, self.truncate) = (0, 0);
+    }
 }
 
 /// How much of a datagram is the sender's.

@@ -287,6 +287,19 @@ fn alive_packets_stop_where_payloads_flow() {
     }
 }
 
+/// As a viewer of the oldest firmware does, which acknowledges no media: alives are all that tells its camera where it is.
+#[test]
+fn a_client_that_only_listens_is_heard_every_two_seconds() {
+    let mut net = Net::open(10, Framings::TRANSCODE);
+    let before = net.client.stats().tx_packets;
+    for _ in 0..200 {
+        net.payload(Side::Device, 0, b"frame");
+        net.run(Duration::from_millis(100));
+    }
+    let alives = net.client.stats().tx_packets - before;
+    assert!((9..=20).contains(&alives), "{alives} in 20 s");
+}
+
 #[test]
 fn a_peer_that_vanished_is_noticed_after_the_idle_limit() {
     for framing in FRAMINGS {

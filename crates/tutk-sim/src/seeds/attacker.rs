@@ -28,7 +28,8 @@ struct Seen {
 /// The attacker.
 pub(crate) struct Attacker {
     rng: ChaCha8Rng,
-    addr: SocketAddr,
+    /// Where he is, when he does not pretend to be elsewhere.
+    pub(crate) addr: SocketAddr,
     memory: Vec<Seen>,
     /// Whether he forges closes.
     closes: bool,
@@ -48,7 +49,7 @@ impl Attacker {
     pub(crate) fn new(rng: ChaCha8Rng, closes: bool) -> Self {
         Self {
             rng,
-            addr: ([192, 0, 2, 66], 6666).into(),
+            addr: ([198, 51, 100, 66], 6666).into(),
             memory: Vec::new(),
             closes,
             sent: 0,
@@ -109,7 +110,7 @@ impl Attacker {
         let Seen { from, to, bytes } = &self.memory[pick];
         let (from, to, mut bytes) = (*from, *to, bytes.clone());
         // Addresses may have changed since.
-        let current = peers[usize::from(to.port() == peers[1].port())];
+        let current = peers[usize::from(!super::run::is_viewers(to))];
         match self.below(6) {
             0 => ("a replay", from, to, bytes),
             1 => ("a replay from elsewhere", self.addr, current, bytes),

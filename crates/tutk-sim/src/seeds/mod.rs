@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use run::{Outcome, Pool, Sabotage, run};
+use clap::ValueEnum;
+pub use run::Sabotage;
+use run::{Deed, Outcome, Pool, run};
 use scenario::Scenario;
 
 use crate::laws::{Lawful, Violation};
@@ -25,6 +27,7 @@ struct Sum {
     sessions: u64,
     causes: BTreeMap<String, u64>,
     frames: [u64; 3],
+    deeds: [u64; Deed::ALL.len()],
     datagrams: u64,
     hostile: u64,
     micros: u64,
@@ -45,6 +48,9 @@ impl Sum {
         for (sum, frames) in self.frames.iter_mut().zip(outcome.frames) {
             *sum += u64::from(frames);
         }
+        for (sum, times) in self.deeds.iter_mut().zip(outcome.deeds) {
+            *sum += times;
+        }
         self.datagrams += outcome.datagrams;
         self.hostile += outcome.hostile;
         self.micros += outcome.micros;
@@ -59,6 +65,9 @@ impl Sum {
         for (sum, frames) in self.frames.iter_mut().zip(other.frames) {
             *sum += frames;
         }
+        for (sum, times) in self.deeds.iter_mut().zip(other.deeds) {
+            *sum += times;
+        }
         self.datagrams += other.datagrams;
         self.hostile += other.hostile;
         self.micros += other.micros;
@@ -66,47 +75,79 @@ impl Sum {
     }
 }
 
-/// One seed; a panic is a violation, too.
-fn one(seed: u64, pool: &mut Pool, trace: bool) -> Lawful<Outcome> {
-    let scenario = Scenario::of(seed);
-    let attempt = AssertUnwindSafe(|| run(&scenario, pool, Sabotage::None, trace));
-    catch_unwind(attempt).unwrap_or_else(|_| Err(Violation("a panic, told above".into())))
+/// Which seeds, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// The first.
+    pub from: u64,
+    /// How many.
+    pub count: u64,
+    /// Whether to print what happens.
+    pub trace: bool,
+    /// A law to be broken, to see that it would be noticed.
+    pub sabotage: Sabotage,
 }
 
-/// Runs `count` seeds from `from` on and prints what they came to.
+impl Plan {
+    /// The command that runs one of its seeds again.
+    fn replay(&self, seed: u64) -> String {
+        let sabotage = match self.sabotage.to_possible_value() {
+            Some(value) if self.sabotage != Sabotage::None => {
+                format!(" --sabotage {}", value.get_name())
+            }
+            _ => String::new(),
+        };
+        format!("cargo xtask sim --seeds 1 --from {seed} --trace{sabotage}")
+    }
+
+    /// One seed; a panic is a violation, too.
+    fn one(&self, seed: u64, pool: &mut Pool) -> Lawful<Outcome> {
+        let scenario = Scenario::of(seed);
+        let attempt = AssertUnwindSafe(|| run(&scenario, pool, self.sabotage, self.trace));
+        catch_unwind(attempt).unwrap_or_else(|_| Err(Violation("a panic, told above".into())))
+    }
+
+    /// All of them, on every core.
+    fn sweep(&self) -> Sum {
+        let (next, broken) = (AtomicU64::new(self.from), AtomicU64::new(0));
+        let end = self.from.saturating_add(self.count);
+        let work = || {
+            let (mut sum, mut pool) = (Sum::default(), Pool::default());
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= end || broken.load(Ordering::Relaxed) >= ENOUGH as u64 {
+                    return sum;
+                }
+                sum.add(seed, self.one(seed, &mut pool));
+                if sum.broken.last().is_some_and(|(last, _)| *last == seed) {
+                    broken.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        };
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        let mut sum = Sum::default();
+        thread::scope(|scope| {
+            let all: Vec<_> = (0..workers.min(self.count as usize))
+                .map(|_| scope.spawn(work))
+                .collect();
+            for worker in all {
+                if let Ok(part) = worker.join() {
+                    sum.join(part);
+                }
+            }
+        });
+        sum.broken.sort_by_key(|(seed, _)| *seed);
+        sum
+    }
+}
+
+/// Runs the seeds and prints what they came to.
 ///
 /// # Errors
 /// A law was broken.
-pub fn run_all(from: u64, count: u64, trace: bool) -> anyhow::Result<()> {
+pub fn run_all(plan: &Plan) -> anyhow::Result<()> {
     let start = Instant::now();
-    let (next, broken) = (AtomicU64::new(from), AtomicU64::new(0));
-    let end = from.saturating_add(count);
-    let work = || {
-        let (mut sum, mut pool) = (Sum::default(), Pool::default());
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= end || broken.load(Ordering::Relaxed) >= ENOUGH as u64 {
-                return sum;
-            }
-            sum.add(seed, one(seed, &mut pool, trace));
-            if sum.broken.last().is_some_and(|(last, _)| *last == seed) {
-                broken.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    };
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    let mut sum = Sum::default();
-    thread::scope(|scope| {
-        let all: Vec<_> = (0..workers.min(count as usize))
-            .map(|_| scope.spawn(work))
-            .collect();
-        for worker in all {
-            if let Ok(part) = worker.join() {
-                sum.join(part);
-            }
-        }
-    });
-    sum.broken.sort_by_key(|(seed, _)| *seed);
+    let sum = plan.sweep();
     let [video, audio, talk] = sum.frames;
     println!(
         "{} seeds in {:.1} s: {} sessions, {:.0} virtual hours; {} datagrams and {} of an attacker; {video} video, \
@@ -124,8 +165,14 @@ pub fn run_all(from: u64, count: u64, trace: bool) -> anyhow::Result<()> {
         .map(|(cause, n)| format!("{cause} {n}"))
         .collect();
     println!("ended by: {}", causes.join(", "));
+    let deeds: Vec<String> = Deed::ALL
+        .iter()
+        .zip(sum.deeds)
+        .map(|(deed, n)| format!("{deed:?} {n}"))
+        .collect();
+    println!("what happened: {}", deeds.join(", "));
     for (seed, violation) in &sum.broken {
-        println!("seed {seed}: {violation}\n    cargo xtask sim --seeds 1 --from {seed} --trace");
+        println!("seed {seed}: {violation}\n    {}", plan.replay(*seed));
     }
     anyhow::ensure!(
         sum.broken.is_empty(),

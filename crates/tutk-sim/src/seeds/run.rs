@@ -6,6 +6,7 @@
 //! ```
 
 mod deeds;
+mod network;
 mod told;
 
 use std::net::SocketAddr;
@@ -13,20 +14,27 @@ use std::slice::IterMut;
 
 use rand_chacha::ChaCha8Rng;
 use wyze_session::kauth::hl::Code;
-use wyze_session::{CameraConfig, Cause, ClientConfig, LAN_PORT, RequestId, Uid};
+use wyze_session::{CameraConfig, Cause, ClientConfig, LAN_PORT, Reconnect, RequestId, Uid};
 
 use super::attacker::Attacker;
-use super::scenario::{Act, Scenario, World};
+use super::scenario::{Act, Scenario};
 use crate::ends::{Cam, Clock, Viewer};
-use crate::laws::{
-    Answer, CAMERA_ANSWER, Delivered, Lawful, MAX_STALL, Sent, VIEWER_ANSWER, Violation, law,
-};
+use crate::laws::{Delivered, Lawful, MAX_STALL, Sent, Violation, law};
 use crate::room::Room;
 use crate::show::Kind;
-use crate::wire::{Fate, Flying, Origin, Wire, reaches};
+use crate::wire::Wire;
 use crate::{rng, secrets};
 
 const SECOND: u64 = 1_000_000;
+/// Where the two begin; the third byte tells them apart, wherever they go.
+const VIEWER_AT: ([u8; 4], u16) = ([192, 0, 1, 1], 50_000);
+const CAMERA_AT: ([u8; 4], u16) = ([192, 0, 2, 1], LAN_PORT);
+
+/// Whether the viewer is at `addr`, or was.
+pub(crate) fn is_viewers(addr: SocketAddr) -> bool {
+    matches!(addr, SocketAddr::V4(addr) if addr.ip().octets()[2] == VIEWER_AT.0[2])
+}
+
 /// A viewer that was closed dials again after this long.
 const REDIAL: u64 = SECOND;
 /// In calm weather pictures flow again within this: a stranger may hold the camera's place for 20 s, several times.
@@ -35,8 +43,8 @@ const RECOVERY: u64 = 120 * SECOND;
 const PROOF: u32 = 5;
 /// Both ends have been told of a close within this.
 const GOODBYE: u64 = 15 * SECOND;
-/// Datagrams that end a session: a goodbye on each of two channels and three closes.
-const FAREWELL: usize = 5;
+/// Pictures flow within this where the script waits for them.
+const OVERTURE: u64 = 30 * SECOND;
 /// The K-command that the viewer sends; nothing in the stack knows it.
 const ASK: Code = Code(11_000);
 /// The answer to K10010, with which a talk is switched on and off.
@@ -45,8 +53,8 @@ const SWITCHED: Code = Code(10_011);
 const TALK_EVERY: u64 = 40_000;
 
 /// A law that the harness breaks itself, to show that it would be noticed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Sabotage {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Sabotage {
     /// None.
     #[default]
     None,
@@ -58,10 +66,14 @@ pub(crate) enum Sabotage {
     Chatty,
     /// A timer is not served.
     Stuck,
+    /// A timer that was served is set in the past.
+    Past,
     /// A camera in calm weather shows nothing.
     Mute,
     /// A request is answered with something else.
     Liar,
+    /// Whoever moves is not followed.
+    Lost,
 }
 
 /// What happened in a run.
@@ -73,12 +85,52 @@ pub(crate) struct Outcome {
     pub(crate) causes: Vec<Cause>,
     /// Frames delivered: video, audio, talk.
     pub(crate) frames: [u32; 3],
+    /// Times that something happened: see [`Deed`].
+    pub(crate) deeds: [u64; Deed::ALL.len()],
     /// Datagrams delivered to either end, hostile ones included.
     pub(crate) datagrams: u64,
     /// Datagrams of the attacker.
     pub(crate) hostile: u64,
     /// Virtual time, microseconds.
     pub(crate) micros: u64,
+}
+
+/// What should happen in some of the runs at least, for what is never tried is never wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// A viewer was let in by a camera without DTLS, of the one generation or the other.
+    Session25,
+    Session16,
+    /// Lossless mode was granted, or not though asked for.
+    Lossless,
+    Refused,
+    /// A session began in the memory of the one before.
+    Restarted,
+    /// It came as far as pictures.
+    Resumed,
+    /// A viewer followed its camera, or a camera its viewer.
+    CameraFollowed,
+    ViewerFollowed,
+    /// A camera rebooted.
+    Rebooted,
+    /// A camera made itself ready for the next viewer.
+    Reset,
+}
+
+impl Deed {
+    /// Every one.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Session25,
+        Self::Session16,
+        Self::Lossless,
+        Self::Refused,
+        Self::Restarted,
+        Self::Resumed,
+        Self::CameraFollowed,
+        Self::ViewerFollowed,
+        Self::Rebooted,
+        Self::Reset,
+    ];
 }
 
 /// Memory of a thread, lent to one run after the other.
@@ -111,19 +163,22 @@ pub(crate) fn run(
         .parse()
         .map_err(|e| Violation(format!("{e}")))?;
     let (enr, mac) = secrets()?;
-    let camera: SocketAddr = ([192, 0, 2, 2], LAN_PORT).into();
+    let camera: SocketAddr = CAMERA_AT.into();
     let targets = [camera, ([255, 255, 255, 255], LAN_PORT).into()];
     let seed = scenario.seed;
-    let closes = scenario.world != World::Siege;
+    let closes = !scenario.world.is_gentle();
     let mut run = Run {
         client: ClientConfig {
             suites: scenario.suites,
             resend: scenario.resend,
+            plain: scenario.plain,
             audio: scenario.show.audio_every > 0,
             ..ClientConfig::new(uid, &enr, &mac, &targets)
         },
         device: CameraConfig {
+            generation: scenario.generation,
             framings: scenario.framings,
+            resend: scenario.grants,
             cookie: scenario.cookie,
             two_way: scenario.talk,
             ..CameraConfig::new(uid, &enr, &mac)
@@ -136,13 +191,17 @@ pub(crate) fn run(
         attacker: Attacker::new(rng(seed, 4), closes),
         now: 0,
         script: scenario.script.iter(),
-        strike_at: (scenario.world.is_hostile() && scenario.world != World::Siege).then_some(0),
+        begun: (!scenario.world.is_gentle()).then_some(0),
+        strike_at: (scenario.hostile && !scenario.world.is_gentle()).then_some(0),
         stage: Stage::Rough,
         viewer: None,
         viewer_rooms: pool.viewers.iter_mut(),
-        viewer_addr: ([192, 0, 2, 1], 50_000).into(),
+        viewer_addr: VIEWER_AT.into(),
         viewer_clock: Clock::default(),
         dial_at: Some(0),
+        policy: Reconnect::new(),
+        resuming: false,
+        encrypted: false,
         camera: None,
         camera_rooms: pool.cameras.iter_mut(),
         camera_addr: camera,
@@ -156,6 +215,7 @@ pub(crate) fn run(
         asked: Vec::new(),
         missed: Vec::new(),
         asks: 0,
+        peers: [None; 2],
         stalls: [(0, 0); 2],
         outcome: Outcome::default(),
     };
@@ -187,6 +247,8 @@ struct Run<'m> {
     attacker: Attacker,
     now: u64,
     script: std::slice::Iter<'m, (u64, Act)>,
+    /// When the times of the script begin; unknown where it waits for pictures.
+    begun: Option<u64>,
     strike_at: Option<u64>,
     stage: Stage,
     viewer: Option<Viewer<'m>>,
@@ -194,6 +256,11 @@ struct Run<'m> {
     viewer_addr: SocketAddr,
     viewer_clock: Clock,
     dial_at: Option<u64>,
+    policy: Reconnect,
+    /// Whether the session of the viewer began, or will, in the memory of the last.
+    resuming: bool,
+    /// Whether this viewer has been let in with DTLS.
+    encrypted: bool,
     camera: Option<Cam<'m>>,
     camera_rooms: IterMut<'m, Room>,
     camera_addr: SocketAddr,
@@ -211,6 +278,8 @@ struct Run<'m> {
     /// What was not answered in time, and may be later: K-commands carry nothing that tells whose answer it is.
     missed: Vec<Vec<u8>>,
     asks: u32,
+    /// Whom viewer and camera last spoke to while both were in a session.
+    peers: [Option<SocketAddr>; 2],
     /// When a timer was last served, and how often at that moment: viewer, camera.
     stalls: [(u64, u32); 2],
     outcome: Outcome,
@@ -229,7 +298,7 @@ impl<'m> Run<'m> {
             self.look()?;
             let next = self.next().unwrap_or(u64::MAX);
             let limit = match self.stage {
-                Stage::Rough => self.s.end,
+                Stage::Rough => self.begun.map_or(OVERTURE, |begun| begun + self.s.end),
                 Stage::Calm(since, _) => since + RECOVERY,
                 Stage::Closing(since) => since + GOODBYE,
             };
@@ -281,14 +350,15 @@ impl<'m> Run<'m> {
             self.dial_at
                 .filter(|_| !matches!(self.stage, Stage::Closing(_))),
             self.boot_at,
-            self.script
-                .as_slice()
-                .first()
-                .map(|&(at, _)| at)
-                .filter(|_| rough),
+            self.script_at().filter(|_| rough),
             self.strike_at.filter(|_| rough),
         ];
         all.into_iter().flatten().min()
+    }
+
+    fn script_at(&self) -> Option<u64> {
+        let (at, _) = self.script.as_slice().first()?;
+        Some(self.begun? + at)
     }
 
     fn frame_at(&mut self, kind: Kind) -> Option<u64> {
@@ -320,8 +390,7 @@ impl<'m> Run<'m> {
             return self.boot();
         }
         if due(self.dial_at) {
-            self.dial();
-            return Ok(());
+            return self.dial();
         }
         for kind in [Kind::Video, Kind::Audio] {
             if due(self.frame_at(kind)) {
@@ -359,109 +428,32 @@ impl<'m> Run<'m> {
 
     fn viewer_timer(&mut self) -> Lawful {
         self.served(0)?;
-        match &mut self.viewer {
-            Some(viewer) if self.sabotage != Sabotage::Stuck => {
-                viewer.timeout(&mut self.random, self.now)
-            }
-            _ => Ok(()),
+        if let (Some(viewer), true) = (&mut self.viewer, self.sabotage != Sabotage::Stuck) {
+            viewer.timeout(&mut self.random, self.now)?;
+            self.transmit(false)?;
         }
+        self.not_in_the_past("viewer", self.viewer.as_ref().and_then(Viewer::deadline))
     }
 
     fn camera_timer(&mut self) -> Lawful {
         self.served(1)?;
-        match &mut self.camera {
-            Some(camera) => camera.timeout(&mut self.random, self.now),
-            None => Ok(()),
-        }
-    }
-
-    fn deliver(&mut self, flying: Flying) -> Lawful {
-        let Flying {
-            from,
-            to,
-            mut bytes,
-            origin,
-            ..
-        } = flying;
-        let len = bytes.len();
-        let (viewer, camera) = (reaches(to, self.viewer_addr), reaches(to, self.camera_addr));
-        self.say(|| {
-            let who = if viewer {
-                "viewer"
-            } else if camera {
-                "camera"
-            } else {
-                "nobody"
-            };
-            format!("{from} -> {who}: {len} bytes, {origin:?}")
-        });
-        self.stalls = [(0, 0); 2];
-        let rng = &mut self.random;
-        let seen = (self.s.world.is_hostile() && origin == Origin::Genuine).then(|| bytes.clone());
-        match (&mut self.viewer, &mut self.camera) {
-            (Some(end), _) if viewer => end.receive(rng, self.now, from, &mut bytes)?,
-            (_, Some(end)) if camera => end.receive(rng, self.now, from, &mut bytes)?,
-            _ => return Ok(()),
-        }
-        self.outcome.datagrams += 1;
-        if let Some(bytes) = seen {
-            self.attacker.sees(from, to, &bytes);
-        }
-        let (mut answers, bytes) = self.transmit(origin == Origin::Hostile)?;
-        if origin == Origin::Hostile {
-            answers += 2 * usize::from(self.sabotage == Sabotage::Chatty);
-            let most = if viewer { VIEWER_ANSWER } else { CAMERA_ANSWER };
-            self.check_answer(len, answers, bytes, most)?;
-        }
-        Ok(())
-    }
-
-    /// What nobody has authenticated is answered with little; or it ends a handshake.
-    fn check_answer(&self, len: usize, answers: usize, bytes: usize, most: Answer) -> Lawful {
-        let ends = answers <= FAREWELL
-            && (self.viewer.as_ref().is_some_and(|v| v.closed.is_some())
-                || self.camera.as_ref().is_some_and(|c| c.closed.is_some()));
-        law(answers <= most.datagrams || ends, || {
-            format!("{answers} datagrams in answer to one that nobody authenticated")
-        })?;
-        law(bytes as f64 <= most.times * len as f64 || ends, || {
-            format!("{bytes} bytes in answer to {len} that nobody authenticated")
-        })
-    }
-
-    /// Takes what both ends have to send; answers with how many datagrams and bytes.
-    fn transmit(&mut self, in_answer: bool) -> Lawful<(usize, usize)> {
-        let (mut count, mut total) = (0, 0);
-        let (wire, now, trace) = (&mut self.wire, self.now, self.trace);
-        let mut send = |who: &str, from, to, bytes: &[u8]| {
-            let fate = wire.send(now, from, to, bytes);
-            count += 1;
-            total += bytes.len();
-            if trace {
-                let (lost, why) = (
-                    fate == Fate::Lost,
-                    if in_answer { " in answer" } else { "" },
-                );
-                let fate = if lost { ", lost" } else { "" };
-                println!(
-                    "{:12.6}  {who} -> {to}: {} bytes{why}{fate}",
-                    now as f64 / 1e6,
-                    bytes.len()
-                );
-            }
-        };
-        if let Some(viewer) = &mut self.viewer {
-            let from = viewer.addr;
-            viewer.transmit(&mut self.random, now, |_, to, bytes| {
-                send("viewer", from, to, bytes)
-            })?;
-        }
         if let Some(camera) = &mut self.camera {
-            let from = camera.addr;
-            camera.transmit(&mut self.random, now, |_, to, bytes| {
-                send("camera", from, to, bytes)
-            })?;
+            camera.timeout(&mut self.random, self.now)?;
+            self.transmit(false)?;
         }
-        Ok((count, total))
+        self.not_in_the_past("camera", self.camera.as_ref().and_then(Cam::deadline))
+    }
+
+    /// A timer that was served is set anew.
+    fn not_in_the_past(&self, who: &str, deadline: Option<u64>) -> Lawful {
+        let Some(mut at) = deadline else {
+            return Ok(());
+        };
+        if self.sabotage == Sabotage::Past {
+            at = at.min(self.now - 1);
+        }
+        law(at >= self.now || self.sabotage == Sabotage::Stuck, || {
+            format!("the {who}'s timer is set {} µs in the past", self.now - at)
+        })
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
-use wyze_session::{Framings, Suites};
+use wyze_session::{Framings, Generation, PlainPolicy, Suites};
 
 use crate::rng;
 use crate::show::Show;
@@ -23,22 +23,31 @@ pub(crate) enum World {
     /// A good network with an attacker who comes once pictures flow, and must not be able to disturb them at all. He
     /// forges no IOTC close, as nothing protects from that (`docs/security.md`).
     Siege,
+    /// A good network in which both ends change address and port again and again, once pictures flow; with or without
+    /// somebody who does what he does in a [`Siege`](Self::Siege). The session must go on.
+    Roam,
     /// Everything at once.
     Storm,
 }
 
 impl World {
     /// Every kind.
-    pub(crate) const ALL: [Self; 4] = [Self::Weather, Self::Ambush, Self::Siege, Self::Storm];
-
-    /// Whether somebody attacks.
-    pub(crate) fn is_hostile(self) -> bool {
-        self != Self::Weather
-    }
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Weather,
+        Self::Ambush,
+        Self::Siege,
+        Self::Roam,
+        Self::Storm,
+    ];
 
     /// Whether the network and the machines misbehave by themselves.
     pub(crate) fn is_rough(self) -> bool {
         matches!(self, Self::Weather | Self::Storm)
+    }
+
+    /// Whether script and attacker wait until pictures flow, and must not end the session then.
+    pub(crate) fn is_gentle(self) -> bool {
+        matches!(self, Self::Siege | Self::Roam)
     }
 }
 
@@ -51,10 +60,10 @@ pub(crate) enum Act {
     Stall { micros: u64, lose: bool },
     /// The camera loses power, and is back after a while.
     Reboot { micros: u64 },
-    /// The viewer has another address from now on.
-    MoveViewer,
-    /// The camera has another address from now on.
-    MoveCamera,
+    /// The viewer has another port from now on, or another address.
+    MoveViewer { port: bool },
+    /// The camera has another port from now on, or another address. It is searched for on the old port as before.
+    MoveCamera { port: bool },
     /// The viewer's clock jumps.
     ViewerClock { micros: i64 },
     /// The camera's clock jumps.
@@ -74,6 +83,12 @@ pub(crate) struct Scenario {
     pub(crate) seed: u64,
     /// Its kind.
     pub(crate) world: World,
+    /// Which firmware the camera has.
+    pub(crate) generation: Generation,
+    /// Whether the viewer may speak without DTLS.
+    pub(crate) plain: PlainPolicy,
+    /// Whether somebody attacks.
+    pub(crate) hostile: bool,
     /// What the camera speaks; the viewer searches with both.
     pub(crate) framings: Framings,
     /// Cipher suites of the viewer.
@@ -82,6 +97,10 @@ pub(crate) struct Scenario {
     pub(crate) cookie: bool,
     /// Whether the viewer asks for lossless mode.
     pub(crate) resend: bool,
+    /// Whether the camera grants it.
+    pub(crate) grants: bool,
+    /// Whether a viewer whose session ended begins the next in the same memory, when `Reconnect` says; else it is another.
+    pub(crate) stays: bool,
     /// Whether the viewer has no memory for frames.
     pub(crate) chunks: bool,
     /// Whether the viewer may talk.
@@ -153,8 +172,12 @@ impl Draw {
             10 | 11 => Act::Reboot {
                 micros: self.between(100 * MILLI, 8 * SECOND),
             },
-            12 => Act::MoveViewer,
-            13 => Act::MoveCamera,
+            12 => Act::MoveViewer {
+                port: self.one_in(2),
+            },
+            13 => Act::MoveCamera {
+                port: self.one_in(2),
+            },
             14 => Act::ViewerClock {
                 micros: self.jump(),
             },
@@ -163,6 +186,51 @@ impl Draw {
             },
             _ => Act::Close,
         }
+    }
+
+    /// One camera in four is too old for DTLS; then nothing is promised in a siege, which has none therefore.
+    fn generation(&mut self, world: World) -> (Generation, PlainPolicy) {
+        match self.below(8) {
+            0 if world != World::Siege => (Generation::Session25, PlainPolicy::Allowed),
+            1 if world != World::Siege => (Generation::Session16, PlainPolicy::Allowed),
+            2..=4 => (Generation::Dtls, PlainPolicy::Refused),
+            _ => (Generation::Dtls, PlainPolicy::Allowed),
+        }
+    }
+
+    /// What happens when, and how long it goes on; `whole`: no datagram is damaged.
+    fn script(&mut self, rough: bool, talk: bool, whole: bool) -> (Vec<(u64, Act)>, u64) {
+        let end = self.between(4 * SECOND, 14 * SECOND);
+        let mut script: Vec<(u64, Act)> = (0..self.between(1, 8))
+            .map(|_| (self.between(SECOND / 4, end), self.act(rough, talk)))
+            .collect();
+        for (_, act) in &mut script {
+            if let (Act::Weather(weather), true) = (act, whole) {
+                weather.heal();
+            }
+        }
+        script.sort_by_key(|&(at, _)| at);
+        (script, end)
+    }
+
+    /// One end moves, then perhaps the other; both at once could not find each other again.
+    fn journey(&mut self, talk: bool) -> (Vec<(u64, Act)>, u64) {
+        let (mut script, mut at) = (Vec::new(), 0);
+        for _ in 0..self.between(1, 6) {
+            at += self.between(2500 * MILLI, 5 * SECOND);
+            let port = self.one_in(2);
+            let moves = if self.one_in(2) {
+                Act::MoveViewer { port }
+            } else {
+                Act::MoveCamera { port }
+            };
+            script.push((at, moves));
+            if self.one_in(2) {
+                let soon = at + self.below(SECOND);
+                script.push((soon, self.act(false, talk)));
+            }
+        }
+        (script, at + 3 * SECOND)
     }
 
     /// Back by a little, ahead by a little, or by up to an hour.
@@ -184,6 +252,12 @@ impl Scenario {
         let suites = [Suites::ALL, Suites::CHACHA, Suites::CBC][draw.below(3) as usize];
         let (cookie, resend) = (draw.one_in(4), draw.one_in(2));
         let (talk, chunks) = (draw.one_in(3), !resend && draw.one_in(3));
+        let hostile = match world {
+            World::Weather => false,
+            World::Roam => draw.one_in(2),
+            World::Ambush | World::Siege | World::Storm => true,
+        };
+        let (generation, plain) = draw.generation(world);
         let show = Show {
             video_every: 100 * MILLI,
             group: 10,
@@ -194,19 +268,26 @@ impl Scenario {
             pace: 0,
         };
         let rough = world.is_rough();
-        let weather = if rough { draw.weather() } else { Weather::CALM };
-        let end = draw.between(4 * SECOND, 14 * SECOND);
-        let mut script: Vec<(u64, Act)> = (0..draw.between(1, 8))
-            .map(|_| (draw.between(SECOND / 4, end), draw.act(rough, talk)))
-            .collect();
-        script.sort_by_key(|&(at, _)| at);
+        let mut weather = if rough { draw.weather() } else { Weather::CALM };
+        if generation.is_plain() && draw.one_in(2) {
+            weather.heal();
+        }
+        let (script, end) = match world {
+            World::Roam => draw.journey(talk),
+            _ => draw.script(rough, talk, generation.is_plain() && !weather.damages()),
+        };
         Self {
             seed,
             world,
+            generation,
+            plain,
+            hostile,
             framings,
             suites,
             cookie,
             resend,
+            grants: !draw.one_in(4),
+            stays: draw.one_in(2),
             chunks,
             talk,
             show,
@@ -216,24 +297,37 @@ impl Scenario {
             strike_every: draw.between(5 * MILLI, 200 * MILLI),
         }
     }
+
+    /// Whether packets may be delivered that nobody sent, because nothing protects them from those who make them, nor from
+    /// damage.
+    pub(crate) fn is_gullible(&self) -> bool {
+        let damages = |&(_, act): &(u64, Act)| matches!(act, Act::Weather(w) if w.damages());
+        self.generation.is_plain()
+            && (self.hostile || self.weather.damages() || self.script.iter().any(damages))
+    }
 }
 
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "seed {}: {:?}, {:?}, {:?}, cookie {}, resend {}, chunks {}, talk {}, audio {}, {:?}, attacks every {} ms",
+            "seed {}: {:?}, {:?}, {:?}, {:?}, {:?}, cookie {}, resend {} granted {}, stays {}, chunks {}, talk {}, audio {}, \
+             {:?}, attacks every {} ms",
             self.seed,
             self.world,
+            self.generation,
+            self.plain,
             self.framings,
             self.suites,
             self.cookie,
             self.resend,
+            self.grants,
+            self.stays,
             self.chunks,
             self.talk,
             self.show.audio_every > 0,
             self.weather,
-            if self.world.is_hostile() {
+            if self.hostile {
                 self.strike_every / MILLI
             } else {
                 0

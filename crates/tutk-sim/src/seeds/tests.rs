@@ -37,6 +37,22 @@ fn a_timer_that_makes_no_progress_is_caught() {
 }
 
 #[test]
+fn a_timer_in_the_past_is_caught() {
+    assert!(caught(Sabotage::Past, |_| true).contains("in the past"));
+}
+
+#[test]
+fn a_viewer_that_moves_and_is_not_followed_is_caught() {
+    let moves = |act| matches!(act, Act::MoveViewer { .. });
+    let roams = |s: &Scenario| {
+        s.world == World::Roam && !s.is_gullible() && s.script.iter().any(|&(_, act)| moves(act))
+    };
+    let told = caught(Sabotage::Lost, roams);
+    assert_eq!(told.lines().count(), 10, "{told}");
+    assert!(told.contains("Roam: the session ended: [Lost"), "{told}");
+}
+
+#[test]
 fn a_session_that_lives_without_pictures_is_caught() {
     assert!(caught(Sabotage::Mute, |s| !s.world.is_rough()).contains("no pictures"));
 }
@@ -55,5 +71,27 @@ fn the_same_seed_gives_the_same_run() {
         let scenario = Scenario::of(seed);
         let mut runs = || format!("{:?}", run(&scenario, &mut pool, Sabotage::None, false));
         assert_eq!(runs(), runs(), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_few_hundred_seeds_try_everything() {
+    let plan = Plan {
+        from: 0,
+        count: 400,
+        trace: false,
+        sabotage: Sabotage::None,
+    };
+    let sum = plan.sweep();
+    assert!(sum.broken.is_empty(), "{:?}", sum.broken);
+    for (deed, times) in Deed::ALL.iter().zip(sum.deeds) {
+        assert!(times >= 10, "{deed:?}: {times}");
+    }
+    assert!(sum.frames.iter().all(|&frames| frames > 1000));
+    for world in World::ALL {
+        let count = (0..400)
+            .filter(|&seed| Scenario::of(seed).world == world)
+            .count();
+        assert!(count > 50, "{world:?}: {count}");
     }
 }

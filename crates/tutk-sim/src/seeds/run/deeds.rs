@@ -3,22 +3,33 @@
 use std::net::SocketAddr;
 
 use wyze_session::kauth::hl;
-use wyze_session::{Camera, Client, Codec, Cx, TalkFrame};
+use wyze_session::{Camera, Client, Codec, Cx, LAN_PORT, Reconnect, TalkFrame};
 
-use super::{ASK, Run, Sabotage, Stage};
+use super::{ASK, Deed, Run, Sabotage, Stage};
 use crate::ends::{Cam, Viewer};
 use crate::laws::{Lawful, Violation};
 use crate::seeds::scenario::Act;
 use crate::show::{Kind, SPEECH};
 
 impl Run<'_> {
-    pub(super) fn dial(&mut self) {
+    pub(super) fn dial(&mut self) -> Lawful {
         self.dial_at = None;
+        self.outcome.sessions += 1;
+        self.asked.clear();
+        self.missed.clear();
+        self.talk = None;
+        if let (Some(viewer), true) = (&mut self.viewer, self.resuming) {
+            viewer.restart(&self.client, &mut self.random, self.now)?;
+            self.outcome.deeds[Deed::Restarted as usize] += 1;
+            self.say(|| "viewer: dials again".into());
+            return Ok(());
+        }
         let Some(room) = self.viewer_rooms.next() else {
-            return;
+            return Ok(());
         };
         self.say(|| "viewer: dials".into());
-        self.outcome.sessions += 1;
+        self.encrypted = false;
+        self.policy = Reconnect::new();
         let storage = room.storage(self.s.chunks, self.s.talk);
         let local = self.viewer_clock.local(self.now);
         let client = Client::new(&self.client, storage, &mut Cx::new(local, &mut self.random));
@@ -28,9 +39,7 @@ impl Run<'_> {
             self.viewer_clock,
             self.s.show,
         ));
-        self.asked.clear();
-        self.missed.clear();
-        self.talk = None;
+        Ok(())
     }
 
     pub(super) fn boot(&mut self) -> Lawful {
@@ -110,19 +119,17 @@ impl Run<'_> {
                 self.camera = None;
                 self.session = None;
                 self.boot_at = Some(now + micros);
+                self.camera_addr.set_port(LAN_PORT);
+                self.outcome.deeds[Deed::Rebooted as usize] += 1;
             }
-            Act::MoveViewer => {
-                self.viewer_addr.set_port(self.viewer_addr.port() + 1);
+            Act::MoveViewer { port } => {
+                moved(&mut self.viewer_addr, port);
                 if let Some(viewer) = &mut self.viewer {
                     viewer.addr = self.viewer_addr;
                 }
             }
-            Act::MoveCamera => {
-                let SocketAddr::V4(addr) = &mut self.camera_addr else {
-                    return Ok(());
-                };
-                let [a, b, c, d] = addr.ip().octets();
-                addr.set_ip([a, b, c, d + 1].into());
+            Act::MoveCamera { port } => {
+                moved(&mut self.camera_addr, port);
                 if let Some(camera) = &mut self.camera {
                     camera.addr = self.camera_addr;
                 }
@@ -178,5 +185,16 @@ impl Run<'_> {
                 false => client.start_talk(cx),
             };
         });
+    }
+}
+
+/// Another port, or another address.
+fn moved(addr: &mut SocketAddr, port: bool) {
+    match addr {
+        SocketAddr::V4(addr) if !port => {
+            let [a, b, c, d] = addr.ip().octets();
+            addr.set_ip([a, b, c, d + 1].into());
+        }
+        addr => addr.set_port(addr.port() + 1),
     }
 }

@@ -1,20 +1,23 @@
 //! What both ends told, and whether it may be so.
 
-use wyze_session::RequestId;
+use wyze_session::{Cause, Generation, LAN_PORT, PlainPolicy, RequestId};
 
-use super::{RECOVERY, REDIAL, Run, SECOND, SWITCHED, Sabotage, Stage};
+use super::{Deed, RECOVERY, REDIAL, Run, SECOND, SWITCHED, Sabotage, Stage};
 use crate::ends::Told;
 use crate::laws::{Lawful, Violation, law};
-use crate::seeds::scenario::World;
-use crate::show::Kind;
+use crate::seeds::scenario::Act;
+use crate::show::{Id, Kind};
 use crate::wire::Weather;
+
+/// What a move costs at most: the time until whoever moved is heard again, and until the next key frame.
+const MOVED: u64 = 2 * SECOND + SECOND / 5;
 
 impl Run<'_> {
     /// The script is over: a good network, nobody who attacks, a camera that runs.
     pub(super) fn calm(&mut self) -> Lawful {
         self.say(|| "calm".into());
-        if self.s.world == World::Siege {
-            self.check_siege()?;
+        if self.s.world.is_gentle() && !self.s.is_gullible() {
+            self.check_gentle()?;
         }
         self.stage = Stage::Calm(self.now, self.seen[0].count());
         self.wire.weather = Weather::CALM;
@@ -22,23 +25,34 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Nobody noticed the attacker.
-    pub(super) fn check_siege(&mut self) -> Lawful {
+    /// Nobody noticed the attacker, and whoever moved was followed.
+    pub(super) fn check_gentle(&mut self) -> Lawful {
+        let world = self.s.world;
         law(
             self.outcome.sessions == 1 && self.outcome.causes.is_empty(),
-            || format!("a siege ended the session: {:?}", self.outcome.causes),
+            || format!("{world:?}: the session ended: {:?}", self.outcome.causes),
         )?;
         let Some((session, _)) = self.session else {
-            return Err(Violation("a siege kept the viewer out".into()));
+            return Err(Violation(format!("{world:?}: the viewer was kept out")));
         };
+        let moves = |&&(_, act): &&(u64, Act)| {
+            matches!(act, Act::MoveViewer { .. } | Act::MoveCamera { .. })
+        };
+        let moves = self.s.script.iter().filter(moves).count() as u64;
         for kind in [Kind::Video, Kind::Audio] {
             let (sent, seen) = (
                 self.sent.total(kind, session),
                 self.seen[kind as usize].count(),
             );
-            // What is under way, and an audio stream's beginning, which waits for its place in order.
-            law(sent <= seen + 6, || {
-                format!("a siege lost {kind:?}: {seen} of {sent} arrived")
+            // What is under way, and an audio stream's beginning, which waits for its place in order; and what is sent to
+            // where somebody was.
+            let every = match kind {
+                Kind::Video => self.s.show.video_every,
+                _ => self.s.show.audio_every.max(1),
+            };
+            let missing = 6 + (MOVED * moves / every) as u32;
+            law(sent <= seen + missing, || {
+                format!("{world:?}: of {kind:?}, {seen} of {sent} arrived")
             })?;
         }
         Ok(())
@@ -87,22 +101,14 @@ impl Run<'_> {
 
     pub(super) fn viewer_told(&mut self, told: Told) -> Lawful {
         match told {
-            Told::Frame(kind, id) => {
-                let id = id.filter(|_| self.sabotage != Sabotage::Alien);
-                let seen = &mut self.seen[kind as usize];
-                seen.take(&mut self.sent, kind, id)?;
-                if self.sabotage == Sabotage::Twice {
-                    seen.take(&mut self.sent, kind, id)?;
-                }
-                if self.strike_at.is_none() && self.s.world == World::Siege {
-                    self.strike_at = Some(self.now + self.s.strike_every);
-                }
-            }
+            Told::Phase(_) => self.check_plain()?,
+            Told::Authenticated => self.let_in(),
+            Told::Frame(kind, id) => self.saw(kind, id)?,
             Told::Reply(id, body) => return self.answered(id, Some(&body)),
             Told::Message(code) => {
                 // Replies to what was given up: a request after its time, "on" of a talk that was stopped before.
                 let late = !self.missed.is_empty() || (self.s.talk && code == SWITCHED);
-                law(late, || {
+                law(late || self.s.is_gullible(), || {
                     format!("{code:?} was delivered, and nobody sent it, or not twice")
                 })?;
             }
@@ -115,10 +121,76 @@ impl Run<'_> {
             Told::Closed(cause) => {
                 self.outcome.causes.push(cause);
                 self.talk = None;
-                self.dial_at = Some(self.now + REDIAL);
+                self.ended(cause)?;
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// A frame was delivered.
+    fn saw(&mut self, kind: Kind, id: Option<Id>) -> Lawful {
+        let id = id.filter(|_| self.sabotage != Sabotage::Alien);
+        let seen = &mut self.seen[kind as usize];
+        let lawful = seen.take(&mut self.sent, kind, id);
+        if !self.s.is_gullible() {
+            lawful?;
+        }
+        if self.sabotage == Sabotage::Twice {
+            seen.take(&mut self.sent, kind, id)?;
+        }
+        if self.begun.is_none() {
+            self.begun = Some(self.now);
+            self.strike_at = self.s.hostile.then_some(self.now + self.s.strike_every);
+        }
+        Ok(())
+    }
+
+    /// The camera let the viewer in.
+    fn let_in(&mut self) {
+        let Some(viewer) = &self.viewer else { return };
+        let lossless = viewer.session.is_lossless();
+        let deed = match viewer.session.plain() {
+            Some(Generation::Session16) => Some(Deed::Session16),
+            Some(_) => Some(Deed::Session25),
+            None if !self.s.resend || self.s.chunks => None,
+            None if lossless => Some(Deed::Lossless),
+            None => Some(Deed::Refused),
+        };
+        self.encrypted |= viewer.session.plain().is_none();
+        let resumed = self.resuming.then_some(Deed::Resumed);
+        for deed in deed.into_iter().chain(resumed) {
+            self.outcome.deeds[deed as usize] += 1;
+        }
+    }
+
+    /// No session without DTLS where that was refused, or where this viewer has had one with it.
+    fn check_plain(&self) -> Lawful {
+        let Some(viewer) = &self.viewer else {
+            return Ok(());
+        };
+        let refused = self.s.plain == PlainPolicy::Refused || self.encrypted;
+        law(!refused || viewer.session.plain().is_none(), || {
+            format!("{:?}, where it was refused", viewer.session.plain())
+        })
+    }
+
+    /// A session of the viewer is over; another follows.
+    fn ended(&mut self, cause: Cause) -> Lawful {
+        let Some(viewer) = &mut self.viewer else {
+            return Ok(());
+        };
+        let policy = &mut self.policy;
+        let again = viewer.with(&mut self.random, self.now, |client, cx| {
+            policy.after(cause, client.healthy(cx.now), cx)
+        });
+        let again = again.filter(|_| self.s.stays);
+        let at = again.map(|at| viewer.clock.world(at));
+        law(at.is_none_or(|at| at > self.now), || {
+            "a session is to begin anew in the past".into()
+        })?;
+        self.resuming = at.is_some();
+        self.dial_at = Some(at.unwrap_or(self.now + REDIAL));
         Ok(())
     }
 
@@ -137,7 +209,7 @@ impl Run<'_> {
             self.missed.push(asked.clone());
             return Ok(());
         };
-        let late = self.missed.iter().any(|missed| missed == body);
+        let late = self.s.is_gullible() || self.missed.iter().any(|missed| missed == body);
         law(body == asked || late, || {
             format!("{id:?} asked {asked:?} and was answered {body:?}")
         })
@@ -148,7 +220,12 @@ impl Run<'_> {
             Told::Authenticated => {
                 self.session = Some((self.sent.begin(false), self.now));
             }
-            Told::Frame(kind, id) => self.heard.take(&mut self.sent, kind, id)?,
+            Told::Frame(kind, id) => {
+                let lawful = self.heard.take(&mut self.sent, kind, id);
+                if !self.s.is_gullible() {
+                    lawful?;
+                }
+            }
             Told::Command(code, body) => {
                 if let Some(camera) = &mut self.camera {
                     camera.session.reply(code.reply(), &body);
@@ -156,7 +233,10 @@ impl Run<'_> {
             }
             Told::Closed(_) => {
                 self.session = None;
+                self.outcome.deeds[Deed::Reset as usize] += 1;
+                self.camera_addr.set_port(LAN_PORT);
                 if let Some(camera) = &mut self.camera {
+                    camera.addr = self.camera_addr;
                     camera.reset(&mut self.random, self.now)?;
                 }
             }

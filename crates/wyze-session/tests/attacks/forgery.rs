@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use tutk_iotc::wire::{self, Control, DataHeader, Direction, SearchReply, Session, cc51};
-use wyze_session::{Cause, Phase};
+use wyze_session::{Cause, Framings, Generation, Phase};
 use zerocopy::IntoBytes;
 
-use crate::common::{DEVICE, addr, uid};
+use crate::common::{APP, DEVICE, addr, uid};
 use crate::scene::{MALLORY, Scene, Setup, Side, combinations, overheard, with_scene};
 
 /// A TransCode packet as it goes over the wire.
@@ -72,6 +72,26 @@ fn listen(scene: &Scene<'_>) -> Option<([u8; 8], [u8; 2])> {
     scene.client.sent.iter().find_map(|(_, d)| overheard(d))
 }
 
+/// 0x0418 or 0x0417 with the id of the session.
+fn close(scene: &Scene<'_>, direction: Direction) -> Vec<u8> {
+    let (sid, _) = listen(scene).unwrap();
+    scrambled(&[Control::close(direction, sid).as_bytes()])
+}
+
+/// TransCode with DTLS, and both generations without.
+fn generations() -> impl Iterator<Item = Setup> {
+    [
+        Generation::Dtls,
+        Generation::Session25,
+        Generation::Session16,
+    ]
+    .into_iter()
+    .map(|generation| Setup {
+        generation,
+        ..Setup::default()
+    })
+}
+
 #[test]
 fn answers_forged_from_another_host_after_the_handshake_change_nothing() {
     with_scene(combinations(), |scene, setup| {
@@ -133,16 +153,59 @@ fn answers_forged_from_another_host_before_the_handshake_make_no_session_with_hi
 #[test]
 fn a_close_forged_with_the_cameras_address_ends_one_session_and_says_so() {
     // Not prevented (the close is unauthenticated): what is promised is a named cause, and that the camera's place is free
-    // again after the idle limit.
-    with_scene([Setup::default()], |scene, _| {
+    // again after the idle limit. With DTLS and without.
+    with_scene(generations(), |scene, setup| {
         scene.connect();
-        let (sid, ticket) = listen(scene).unwrap();
-        let close = answers_of_a_device(sid, ticket).swap_remove(3).1;
+        let close = close(scene, Direction::ToClient);
+        scene.inject(Side::App, MALLORY, &close);
+        scene.run(Duration::from_millis(50));
+        assert_eq!(scene.client.node.closed, None, "{setup:?}");
         scene.inject(Side::App, DEVICE, &close);
         scene.run(Duration::from_millis(50));
-        assert_eq!(scene.client.node.closed, Some(Cause::Peer));
+        assert_eq!(scene.client.node.closed, Some(Cause::Peer), "{setup:?}");
         scene.run(Duration::from_secs(11));
-        assert_eq!(scene.camera.node.closed, Some(Cause::Lost));
+        assert_eq!(scene.camera.node.closed, Some(Cause::Lost), "{setup:?}");
+    });
+}
+
+#[test]
+fn a_close_forged_with_the_viewers_address_frees_the_place_and_the_viewer_is_told() {
+    with_scene(generations(), |scene, setup| {
+        scene.connect();
+        let close = close(scene, Direction::ToDevice);
+        scene.inject(Side::Camera, MALLORY, &close);
+        scene.run(Duration::from_millis(50));
+        assert_eq!(scene.camera.node.closed, None, "{setup:?}");
+        scene.inject(Side::Camera, APP, &close);
+        scene.run(Duration::from_millis(50));
+        assert_eq!(scene.camera.node.closed, Some(Cause::Peer), "{setup:?}");
+        scene.run(Duration::from_secs(11));
+        let told = scene.client.node.closed;
+        assert!(
+            matches!(told, Some(Cause::Lost | Cause::Stalled | Cause::Peer)),
+            "{setup:?}: {told:?}"
+        );
+    });
+}
+
+#[test]
+fn no_forged_close_ends_a_session_over_cc51() {
+    // The framing has none; those of the other framing, with the session's own id and from the right address, are no packets.
+    let setup = Setup {
+        framings: Framings::CC51,
+        ..Setup::default()
+    };
+    with_scene([setup], |scene, setup| {
+        scene.connect();
+        for _ in 0..20 {
+            let (to_client, to_device) = (
+                close(scene, Direction::ToClient),
+                close(scene, Direction::ToDevice),
+            );
+            scene.inject(Side::App, DEVICE, &to_client);
+            scene.inject(Side::Camera, APP, &to_device);
+        }
+        scene.assert_untouched(&format!("{setup:?}"));
     });
 }
 

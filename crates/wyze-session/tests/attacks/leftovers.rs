@@ -16,10 +16,10 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tutk_dtls::{CipherSuite, Wiretap};
-use wyze_session::{Cx, Framings, Suites, kauth};
+use wyze_session::{ClientConfig, Cx, Framings, Suites, kauth};
 use x25519_dalek::{PublicKey, StaticSecret};
 
-use crate::common::{CameraNode, ClientNode, Room, enr, mac};
+use crate::common::{CameraNode, ClientNode, DEVICE, Room, addr, enr, mac, uid};
 use crate::scene::{ENR, Plain, Scene, Setup, Taped, Tapped, handshake, records};
 
 /// The memory of the first element that `of` has room for, whether it is alive or not.
@@ -349,6 +349,23 @@ fn only_what_the_next_viewer_needs_remains_in_a_camera_that_was_reset() {
         });
         assert!(before.camera["challenge"] > 0, "it is compared with");
         assert_forgotten(&before.camera, &after.camera, &format!("{suite:?}"));
+    }
+}
+
+#[test]
+fn nothing_of_the_last_session_remains_in_a_client_that_begins_again() {
+    for suite in SUITES {
+        let (before, after) = inspect(suite, |client, _| {
+            let mut rng = tutk_testkit::rng(9);
+            let now = tutk_core::Instant::from_millis(60_000);
+            let (enr, mac, targets) = (enr(ENR), mac(), [addr(DEVICE)]);
+            let config = ClientConfig::new(uid(), &enr, &mac, &targets);
+            client[0]
+                .node
+                .client
+                .restart(&config, &mut Cx::new(now, &mut rng));
+        });
+        assert_forgotten(&before.client, &after.client, &format!("{suite:?}"));
     }
 }
 

@@ -8,7 +8,7 @@ use tutk_core::rand_core::{CryptoRng, TryCryptoRng, TryRng};
 use tutk_iotc::wire::{self, Packet};
 use tutk_testkit::net::{Faults, Net};
 use tutk_testkit::pump::{Node, World};
-use wyze_session::{CameraConfig, ClientConfig, Cx, Framings, Instant, Phase, Suites};
+use wyze_session::{CameraConfig, ClientConfig, Cx, Framings, Generation, Instant, Phase, Suites};
 
 use crate::common::{APP, CameraNode, ClientNode, DEVICE, Room, Show, addr, enr, mac, uid};
 
@@ -118,6 +118,7 @@ impl<N: Node> Node for Tapped<N> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setup {
     pub(crate) seed: u64,
+    pub(crate) generation: Generation,
     pub(crate) framings: Framings,
     pub(crate) suites: Suites,
     /// Video frames of the show, 20 a second.
@@ -128,6 +129,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             seed: 1,
+            generation: Generation::Dtls,
             framings: Framings::TRANSCODE,
             suites: Suites::ALL,
             frames: 80,
@@ -172,6 +174,7 @@ impl<'m> Scene<'m> {
         };
         let client = Tapped::new(ClientNode::new(&config, client_room, cx));
         let config = CameraConfig {
+            generation: setup.generation,
             framings: setup.framings,
             suites: setup.suites,
             ..CameraConfig::new(uid(), &enr, &mac)

@@ -35,7 +35,11 @@ local f = {
 local a = {
   code = ProtoField.uint16("av.code", "Code", base.HEX, {
     [0x0000] = "login 1", [0x2000] = "login 2", [0x2100] = "login response", [0x0009] = "acknowledgement",
-    [0x080a] = "statistics request", [0x000b] = "statistics reply", [0x1000] = "channel message" }),
+    [0x080a] = "statistics request", [0x000b] = "statistics reply", [0x1000] = "channel message",
+    [0x7000] = "IOCTRL", [0x7100] = "acknowledgement of an IOCTRL", [0x1400] = "login response", [0x0301] = "media",
+    [0x0401] = "frame in one packet", [0x1200] = "talk negotiation", [0x1300] = "talk negotiation",
+    [0x0700] = "time synchronisation", [0x0800] = "time synchronisation", [0x0901] = "time synchronisation",
+    [0x0a01] = "time synchronisation" }),
   type = ProtoField.uint8("av.type", "Type", base.HEX),
   flags = ProtoField.uint8("av.flags", "Flags", base.HEX),
   sequence = ProtoField.uint16("av.sequence", "Sequence"),
@@ -172,12 +176,49 @@ local function streamed(buffer, tree)
   return inner == 0x0c and "parity" or "IOCTRL"
 end
 
+-- The oldest form, of firmware without DTLS: a header of 24 bytes in front of everything. An IOCTRL is told from one of the
+-- later form by its length.
+local OLDEST = { [0x7100] = true, [0x1400] = true, [0x0301] = true, [0x0401] = true, [0x1200] = true, [0x1300] = true,
+  [0x0700] = true, [0x0800] = true, [0x0901] = true, [0x0a01] = true }
+
+local function is_oldest(buffer, code)
+  if buffer:len() < 24 then return false end
+  if code == 0x7000 then return buffer:len() == 24 + buffer(16, 2):le_uint() end
+  return OLDEST[code] ~= nil
+end
+
+local function oldest(buffer, tree, code)
+  tree:add_le(a.code, buffer(0, 2))
+  tree:add_le(a.sequence, buffer(4, 2))
+  tree:add_le(a.index, buffer(12, 2))
+  tree:add_le(a.info_length, buffer(14, 2))
+  tree:add_le(a.payload_length, buffer(16, 2))
+  local data, index = buffer(8, 4):le_uint(), buffer(12, 2):le_uint()
+  local info, size = buffer(14, 2):le_uint(), buffer(16, 2):le_uint()
+  if buffer:len() < 24 + size then return "cut off" end
+  if code == 0x7000 and size > 4 then return hl(buffer(28, size - 4):tvb(), tree) or "IOCTRL" end
+  if code == 0x0401 and info > 0 and info <= size then
+    frame_info(buffer(24, info):tvb(), tree)
+  elseif code == 0x0301 then
+    local here = math.min(math.max(data - 1024 * index, 0), size)
+    local at, behind = 24 + here, size - here
+    -- A FRAMEINFO that lies across two packets is not put together.
+    if behind > 0 and behind >= info then
+      if behind > 8 and buffer(at, 4):string() == "ODUA" then at, behind = at + 8, behind - 8 end
+      frame_info(buffer(at, behind):tvb(), tree)
+    end
+  end
+  return nil
+end
+
 function av.dissector(buffer, pinfo, tree)
   if buffer:len() < 8 then return 0 end
   local sub = tree:add(av, buffer())
   local kind, code = buffer(0, 1):uint(), buffer(0, 2):le_uint()
   local what
-  if kind == 0x0c or (kind >= 3 and kind <= 8) or code == 0x7000 or code == 0x7800 then
+  if is_oldest(buffer, code) then
+    what = oldest(buffer, sub, code)
+  elseif kind == 0x0c or (kind >= 3 and kind <= 8) or code == 0x7000 or code == 0x7800 then
     what = streamed(buffer, sub)
   else
     sub:add_le(a.code, buffer(0, 2))

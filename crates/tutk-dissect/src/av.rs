@@ -2,10 +2,11 @@
 
 use tutk_av::{Codec, Message};
 
-use crate::command;
 use crate::cursor::Cursor;
+use crate::pending::CommandPart;
 use crate::sessions::{Association, Progress};
 use crate::tree::{Layer, Severity};
+use crate::{command, session16};
 
 /// Flag: this packet ends a frame, and FRAMEINFO stands behind its payload.
 const LAST: u64 = 0x01;
@@ -27,8 +28,14 @@ pub(crate) fn dissect(
     let mut c = Cursor::new("av", datagram, from, to);
     let mut inner = Inner::default();
     let bytes = c.rest();
-    let summary = read(&mut c, show, &mut inner).unwrap_or_else(|| "cut off".to_owned());
-    let complained = !c.layer.experts.is_empty();
+    let oldest = session16::recognise(bytes);
+    let read = if oldest {
+        session16::read(&mut c, &mut inner)
+    } else {
+        read(&mut c, show, &mut inner)
+    };
+    let summary = read.unwrap_or_else(|| "cut off".to_owned());
+    let complained = oldest || !c.layer.experts.is_empty();
     if let (false, Err(why)) = (complained, Message::parse(bytes)) {
         let length = c.layer.length;
         c.layer.expert(
@@ -45,40 +52,119 @@ pub(crate) fn dissect(
         Inner::Part(part) => {
             association.went_on(&part);
         }
-        Inner::Command { from, to, whole } => {
+        Inner::InfoPart { last, begins } => {
+            layers.extend(info_part(datagram, &last, begins, show, association));
+        }
+        Inner::Command { from, to, rest } => {
+            let whole = rest.is_none();
             layers.push(command::dissect(datagram, from, to, whole, show));
+            layers.extend(joined_command(datagram, from, to, rest, show, association));
+        }
+        Inner::CommandGoesOn { from, to, part } => {
+            layers.extend(joined_command(
+                datagram,
+                from,
+                to,
+                Some(part),
+                show,
+                association,
+            ));
         }
     }
     layers
 }
 
-/// One packet of a frame.
-#[derive(Clone, Copy)]
-struct Part {
-    audio: bool,
-    frame: u64,
-    index: u64,
-    bytes: u64,
-}
-
-struct Last {
-    part: Part,
+/// What the packets of an IOCTRL are together, once all are there.
+fn joined_command(
+    datagram: &[u8],
     from: usize,
     to: usize,
+    part: Option<CommandPart>,
+    show: bool,
+    association: &mut Association,
+) -> Option<Layer> {
+    let (part, bytes) = (part?, datagram.get(from..to)?);
+    let sender = association.sender;
+    let whole = association.pending.command(sender, part, bytes)?;
+    let mut layer = command::dissect(&whole, 0, whole.len(), true, show);
+    layer.summary += &format!(", put together from {} packets{APART}", part.total);
+    Some(layer)
+}
+
+/// The FRAMEINFO of which this packet holds the end.
+fn info_part(
+    datagram: &[u8],
+    last: &Last,
+    begins: bool,
+    show: bool,
+    association: &mut Association,
+) -> Option<Layer> {
+    let bytes = datagram.get(last.from..last.to)?;
+    let frame = last.part.frame;
+    if begins {
+        association.went_on(&last.part);
+        association.pending.info_begins(frame, bytes);
+        return None;
+    }
+    let info = association.pending.info_ends(frame, bytes)?;
+    let joined = Last {
+        from: 0,
+        to: info.len(),
+        ..*last
+    };
+    let mut layer = frame_info(&info, &joined, show, association);
+    layer.summary += &format!(", put together from two packets{APART}");
+    Some(layer)
+}
+
+/// Of what lies in no packet as a whole.
+const APART: &str = "; offsets count from its own first byte";
+
+/// Whether FRAMEINFO begins with the code of a video codec.
+pub(crate) fn is_video(info: &[u8]) -> bool {
+    info.first_chunk::<2>()
+        .is_some_and(|code| Codec::from(u16::from_le_bytes(*code)).is_video())
+}
+
+/// One packet of a frame.
+#[derive(Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) audio: bool,
+    pub(crate) frame: u64,
+    pub(crate) index: u64,
+    pub(crate) bytes: u64,
+    /// Whether FRAMEINFO counts frames as the header does.
+    pub(crate) counted: bool,
+}
+
+pub(crate) struct Last {
+    pub(crate) part: Part,
+    pub(crate) from: usize,
+    pub(crate) to: usize,
 }
 
 /// What is inside of a message.
 #[derive(Default)]
-enum Inner {
+pub(crate) enum Inner {
     #[default]
     Nothing,
     FrameInfo(Last),
     Part(Part),
+    /// FRAMEINFO that lies across two packets: its beginning, or its end.
+    InfoPart {
+        last: Last,
+        begins: bool,
+    },
     Command {
         from: usize,
         to: usize,
-        /// The message is not cut into several packets.
-        whole: bool,
+        /// The message goes on in other packets.
+        rest: Option<CommandPart>,
+    },
+    CommandGoesOn {
+        from: usize,
+        to: usize,
+        part: CommandPart,
     },
 }
 
@@ -109,7 +195,7 @@ fn read(c: &mut Cursor<'_>, show: bool, inner: &mut Inner) -> Option<String> {
     };
     let code = flags << 8 | kind;
     if kind == WRAPPED || (3..=8).contains(&kind) || code & !(EXTENSION << 8) == IOCTL << 8 {
-        return streamed(c, inner);
+        return streamed(c, show, inner);
     }
     c.code("code", 2)?;
     let name = match code {
@@ -121,12 +207,6 @@ fn read(c: &mut Cursor<'_>, show: bool, inner: &mut Inner) -> Option<String> {
         0x000b => "statistics reply",
         0x1000 => "channel message",
         0x1100 => "acknowledgement of a channel message",
-        0x1200 | 0x1300 => "talk negotiation without DTLS",
-        0x1400 => "login response without DTLS",
-        0x7100 => "acknowledgement of an IOCTRL without DTLS",
-        0x0700 | 0x0800 => "time synchronisation",
-        0x0a01 | 0x0901 => "time synchronisation, reply",
-        0x0301 | 0x0401 => "media without DTLS, old form",
         _ => "unknown message",
     };
     c.note(name);
@@ -176,6 +256,10 @@ fn login(c: &mut Cursor<'_>, code: u64, show: bool) -> Option<()> {
     });
     c.le("words", 4)?;
     c.bytes("capabilities", 16)?;
+    if c.left() == 0 {
+        // The oldest talk channels say no more.
+        return Some(());
+    }
     c.le("auth_type", 4)?;
     c.le("one", 4)?;
     if code == 0x2000 {
@@ -258,7 +342,7 @@ fn statistics(c: &mut Cursor<'_>) -> Option<()> {
 }
 
 /// Media, IOCTRL, parity.
-fn streamed(c: &mut Cursor<'_>, inner: &mut Inner) -> Option<String> {
+fn streamed(c: &mut Cursor<'_>, show: bool, inner: &mut Inner) -> Option<String> {
     let outer = c.code("type", 1)?;
     let flags = c.code("flags", 1)?;
     let mut set = Vec::new();
@@ -300,7 +384,7 @@ fn streamed(c: &mut Cursor<'_>, inner: &mut Inner) -> Option<String> {
         );
     }
     c.zeros(2)?;
-    c.le("previous", 4)?;
+    let previous = c.le("previous", 4)?;
     let current = c.le("current", 4)?;
     let grouped = group.map_or(String::new(), |(g, i, s)| {
         format!(", group {g}: {i} of {s}")
@@ -318,7 +402,14 @@ fn streamed(c: &mut Cursor<'_>, inner: &mut Inner) -> Option<String> {
         return media_packet(c, &position, inner).map(|text| text + &grouped);
     }
     match (kind, sub) {
-        (0, IOCTL) => ioctl(c, counter, total, index, length, inner),
+        (0, IOCTL) => {
+            let part = CommandPart {
+                message: previous,
+                index,
+                total,
+            };
+            ioctl(c, counter, part, length as usize, show, inner)
+        }
         (WRAPPED, _) => {
             c.opaque("parity", length as usize)?;
             Some(format!("parity{grouped}"))
@@ -371,6 +462,7 @@ fn media_packet(c: &mut Cursor<'_>, p: &Position, inner: &mut Inner) -> Option<S
         frame: p.frame,
         index,
         bytes,
+        counted: true,
     };
     *inner = if p.last {
         let from = c.at();
@@ -396,21 +488,34 @@ fn media_packet(c: &mut Cursor<'_>, p: &Position, inner: &mut Inner) -> Option<S
 fn ioctl(
     c: &mut Cursor<'_>,
     counter: u64,
-    total: u64,
-    index: u64,
-    length: u64,
+    part: CommandPart,
+    length: usize,
+    show: bool,
     inner: &mut Inner,
 ) -> Option<String> {
+    let CommandPart { index, total, .. } = part;
+    let summary = match total {
+        0 | 1 => format!("IOCTRL {counter}"),
+        _ => format!("IOCTRL {counter}, packet {} of {total}", index + 1),
+    };
     if index > 0 {
-        c.opaque("continuation", length as usize)?;
-        return Some(format!("IOCTRL {counter}, packet {} of {total}", index + 1));
+        let from = c.at();
+        // What it is a piece of may be an identity.
+        if show {
+            c.opaque("continuation", length)?;
+        } else {
+            c.secret("continuation", length, false)?;
+        }
+        let to = c.at();
+        *inner = Inner::CommandGoesOn { from, to, part };
+        return Some(summary);
     }
     let io_type = c.code("io_type", 4)?;
     if io_type != u64::from(tutk_av::IO_TYPE) {
         c.blame(Severity::Warning, "Wyze uses 0x100 only");
     }
     let from = c.at();
-    let to = from + length.saturating_sub(4) as usize;
+    let to = from + length.saturating_sub(4);
     if to < c.end() {
         c.layer.expert(
             Severity::Warning,
@@ -423,9 +528,9 @@ fn ioctl(
     *inner = Inner::Command {
         from,
         to,
-        whole: total <= 1,
+        rest: (total > 1).then_some(part),
     };
-    Some(format!("IOCTRL {counter}"))
+    Some(summary)
 }
 
 /// What the sender says about a frame (`docs/protocol.md` §2.8).
@@ -492,7 +597,7 @@ fn info_fields(c: &mut Cursor<'_>, last: &Last, show: bool, so_far: Option<u64>)
         );
     }
     let number = c.le("number", 4)?;
-    if number != last.part.frame {
+    if last.part.counted && number != last.part.frame {
         c.blame(
             Severity::Note,
             format!(

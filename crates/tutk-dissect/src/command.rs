@@ -5,7 +5,7 @@ use wyze_kauth::support;
 
 use crate::cursor::{Cursor, printable};
 use crate::scrub;
-use crate::tree::{Field, Layer, Severity, Value};
+use crate::tree::{Layer, Severity, Value};
 
 /// Bytes of the header.
 const HEADER: usize = 16;
@@ -112,17 +112,16 @@ fn body(c: &mut Cursor<'_>, code: u16, show: bool) -> Option<()> {
 
 /// The JSON, identities left out unless `show`.
 fn json(c: &mut Cursor<'_>, show: bool) {
-    let (offset, length) = (c.at(), c.left());
-    let mut text = c.rest().to_vec();
+    let length = c.left();
+    let Some(bytes) = c.opaque("json", length) else {
+        return;
+    };
+    let mut text = bytes.to_vec();
     if !show {
         scrub::json(&mut text);
     }
-    c.layer.fields.push(Field {
-        name: "json",
-        offset,
-        length,
-        value: Value::Text(printable(&text)),
-        note: String::new(),
-    });
-    c.limit(0);
+    if let Some(field) = c.layer.fields.last_mut() {
+        field.value = Value::Text(printable(&text));
+        field.note = String::new();
+    }
 }

@@ -12,7 +12,8 @@
 //! | [`Redactor`] | takes secrets and identities out of datagrams, so that a recording can be shown |
 //!
 //! **Offsets.** TransCode and both ciphers keep bytes where they are, so there is one count for everything: the byte of the
-//! UDP payload, from 0.
+//! UDP payload, from 0. What lies across several packets (long IOCTRLs, FRAMEINFO of the oldest firmware) is a layer of the
+//! packet that completes it, says so, and counts from its own first byte.
 //!
 //! Input is hostile: nothing here panics, memory and time are bounded by the length of the capture, and text from packets
 //! is escaped before it is shown.
@@ -48,9 +49,11 @@ mod cursor;
 mod dtls;
 mod iotc;
 mod keylog;
+mod pending;
 mod recording;
 mod redact;
 mod scrub;
+mod session16;
 mod sessions;
 pub mod text;
 mod tree;
@@ -210,6 +213,7 @@ impl Dissector {
         layers: &mut Vec<Layer>,
     ) {
         let association = self.associations.of(carried.key);
+        association.sender = Some(from);
         let show = self.options.show_secrets;
         let inside = bytes.get(carried.from..carried.to).unwrap_or_default();
         let bare = matches!(carried.key, Key::Addresses(..));

@@ -296,7 +296,11 @@ fn av(bytes: &mut [u8]) {
             match (layer.name, field.name) {
                 ("av", "body") => place.iter_mut().skip(KEPT).for_each(|b| *b = 0),
                 ("av", "user") if place.starts_with(b"admin\0") => {}
-                ("av", "media" | "parity" | "continuation" | "payload" | "user" | "password")
+                (
+                    "av",
+                    "media" | "parity" | "continuation" | "payload" | "user" | "password"
+                    | "info_part",
+                )
                 | ("frameinfo", "mac" | "token")
                 | ("hl", "challenge" | "response" | "prefix") => place.fill(0),
                 ("hl", "json") => scrub::json(place),

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use tutk_dtls::{CipherSuite, Wiretap};
 
 use crate::keylog::KeyLog;
+use crate::pending::Pending;
 
 /// Associations that are remembered; the one that was quiet the longest makes room.
 const MAX_ASSOCIATIONS: usize = 256;
@@ -57,6 +58,10 @@ pub(crate) struct Association {
     pub(crate) missing: Missing,
     /// Frames under way: audio, video.
     pub(crate) progress: [Option<Progress>; 2],
+    /// What is cut into several packets.
+    pub(crate) pending: Pending,
+    /// Who sent the message that is being read.
+    pub(crate) sender: Option<SocketAddr>,
     used: u64,
 }
 

@@ -1,5 +1,7 @@
 //! Client and camera over loopback: sessions that end and go on.
 
+mod strangers;
+
 use std::cell::Cell;
 use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
@@ -97,6 +99,7 @@ fn with_camera(
 #[derive(Default)]
 struct Told {
     pictures: usize,
+    dropped: usize,
     let_in: usize,
     ends: Vec<Cause>,
 }
@@ -113,6 +116,7 @@ fn step_until(
             .step(TICK, |event| match event {
                 Event::Authenticated(_) => told.let_in += 1,
                 Event::Video(_) => told.pictures += 1,
+                Event::Dropped { .. } => told.dropped += 1,
                 Event::Closed(cause) => told.ends.push(cause),
                 _ => {}
             })

@@ -3,6 +3,7 @@
 mod common;
 mod faults;
 mod formats;
+mod plain;
 mod redaction;
 mod sessions;
 mod wireshark;

@@ -318,6 +318,7 @@ impl<'m> Run<'m> {
                 Stage::Calm(_, before) if self.seen[0].count() >= before + PROOF => {
                     self.say(|| "pictures flow; the viewer closes".into());
                     self.stage = Stage::Closing(self.now);
+                    self.dial_at = None;
                     if let Some(viewer) = &mut self.viewer {
                         viewer.with(&mut self.random, self.now, |client, _| client.close());
                     }
@@ -347,8 +348,7 @@ impl<'m> Run<'m> {
             self.frame_at(Kind::Video),
             self.frame_at(Kind::Audio),
             self.talk.map(|(_, at)| at),
-            self.dial_at
-                .filter(|_| !matches!(self.stage, Stage::Closing(_))),
+            self.dial_at,
             self.boot_at,
             self.script_at().filter(|_| rough),
             self.strike_at.filter(|_| rough),

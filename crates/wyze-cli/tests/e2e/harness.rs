@@ -205,14 +205,27 @@ pub(crate) fn url(address: &str, uid: &str, enr: &str) -> String {
     format!("wyze://{address}?uid={uid}&enr={enr}&mac={MAC}&model=HL_CAM3P&subtype=hd&dtls=true")
 }
 
-/// A network between a viewer and a camera that loses every n-th large datagram of the camera's.
+/// A network between a viewer and a camera that loses some of the camera's datagrams.
 pub(crate) struct Lossy {
     pub(crate) address: String,
     stop: Arc<AtomicBool>,
 }
 
 impl Lossy {
+    /// Loses every n-th large one.
     pub(crate) fn start(camera: &str, n: usize) -> Self {
+        let mut count = 0;
+        Self::losing(camera, move |datagram| {
+            count += usize::from(datagram.len() > LARGE);
+            datagram.len() > LARGE && count % n == 0
+        })
+    }
+
+    /// Loses those of which `lost` says so.
+    pub(crate) fn losing(
+        camera: &str,
+        mut lost: impl FnMut(&[u8]) -> bool + Send + 'static,
+    ) -> Self {
         let camera: SocketAddr = camera.parse().unwrap();
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap().to_string();
@@ -222,14 +235,13 @@ impl Lossy {
             .set_read_timeout(Some(Duration::from_millis(50)))
             .unwrap();
         std::thread::spawn(move || {
-            let (mut buf, mut viewer, mut count) = ([0; 2048], None, 0);
+            let (mut buf, mut viewer) = ([0; 2048], None);
             while !stopped.load(Ordering::Relaxed) {
                 let Ok((len, from)) = socket.recv_from(&mut buf) else {
                     continue;
                 };
                 let to = if from == camera {
-                    count += usize::from(len > LARGE);
-                    if len > LARGE && count % n == 0 {
+                    if lost(&buf[..len]) {
                         continue;
                     }
                     viewer

@@ -26,6 +26,53 @@ fn spellings() -> Vec<String> {
     spellings
 }
 
+/// Nothing that identifies or opens the camera is in `said`, however spelled.
+#[track_caller]
+pub(crate) fn assert_none_of_them(said: &str) {
+    for spelling in spellings() {
+        assert!(!said.contains(&spelling), "{spelling:?} is in the output");
+    }
+}
+
+#[test]
+fn a_talk_at_the_highest_log_level_shows_no_secret() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let mut camera = Camera::start(&[
+        "-vv",
+        "--talk",
+        &path("heard"),
+        "--ledger",
+        &path("ledger"),
+        "--generation",
+        "25",
+    ]);
+    let said_to = |camera: &mut Camera| {
+        let args = ["talk", &camera.url(), &path("tone.pcm"), "--json"];
+        let args = [
+            &["-vv"][..],
+            &args,
+            &["--rate", "16000", "--codec", "ulaw:16000"],
+        ]
+        .concat();
+        let output = wyze(&args);
+        assert_succeeds(&output);
+        camera.wait_for("gone, it said goodbye");
+        stdout(&output) + &stderr(&output)
+    };
+    std::fs::write(path("tone.pcm"), [7; 16_000]).unwrap();
+    // Without DTLS and with.
+    let mut said = said_to(&mut camera);
+    said += &camera.stop();
+    said += &std::fs::read_to_string(path("ledger")).unwrap();
+    let mut camera = Camera::start(&["-vv", "--talk", &path("heard"), "--ledger", &path("ledger")]);
+    said += &said_to(&mut camera);
+    said += &camera.stop();
+    said += &std::fs::read_to_string(path("ledger")).unwrap();
+    assert!(said.contains("wyze_session::client"), "the log is on");
+    assert_none_of_them(&said);
+}
+
 #[test]
 fn a_whole_session_at_the_highest_log_level_shows_no_secret() {
     for framing in ["transcode", "cc51"] {
@@ -64,12 +111,7 @@ fn a_whole_session_at_the_highest_log_level_shows_no_secret() {
                 "{framing}: the log of {layer} is on: {all}"
             );
         }
-        for spelling in spellings() {
-            assert!(
-                !all.contains(&spelling),
-                "{framing}: {spelling:?} is in the output"
-            );
-        }
+        assert_none_of_them(&all);
     }
 }
 
@@ -91,9 +133,7 @@ fn commands_and_searches_at_the_highest_log_level_show_no_secret() {
     }
     all += &camera.stop();
     assert!(all.contains("wyze_session::client"), "the log is on: {all}");
-    for spelling in spellings() {
-        assert!(!all.contains(&spelling), "{spelling:?} is in the output");
-    }
+    assert_none_of_them(&all);
 }
 
 #[test]

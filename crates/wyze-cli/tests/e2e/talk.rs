@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tempfile::{TempDir, tempdir};
+use tutk_iotc::wire::{self, Packet};
 use wyze_media::{AudioCodec, AudioFormat, AudioFrame, Clip, Output, Sink as _, Track, VideoFrame};
 
 use crate::harness::*;
@@ -238,6 +239,31 @@ fn ctrl_c_ends_a_talk_properly_and_another_can_start() {
     assert!(heard == noise(8_000, 200));
     let (_, before) = read_wav(&listener.path("heard/talk-1.wav"));
     assert!(!before.is_empty() && before[..] == noise(8_000, 20_000)[..before.len()]);
+}
+
+/// A camera without a speaker, or one that another viewer talks to: it answers everything and never opens the channel.
+#[test]
+fn a_camera_that_never_opens_the_talk_channel_is_told_from_a_lost_one() {
+    let listener = Listener::aac();
+    let lossy = Lossy::losing(&listener.camera.address, |datagram| {
+        matches!(
+            wire::open(&mut datagram.to_vec()),
+            Ok(Packet::Data { header, .. }) if header.header.channel == 1
+        )
+    });
+    let file = listener.path("noise.wav");
+    write_wav(&file, 16_000, &noise(16_000, 500));
+    let (start, url) = (Instant::now(), url(&lossy.address, UID, ENR));
+    let args = [
+        "talk",
+        &url,
+        file.to_str().unwrap(),
+        "--codec",
+        "ulaw:16000",
+        "--quiet",
+    ];
+    let message = assert_fails(&wyze(&args), 27);
+    assert!(start.elapsed() > Duration::from_secs(4), "{message}");
 }
 
 /// Frames of 10 ms leave no long wait between them.

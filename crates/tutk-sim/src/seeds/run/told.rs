@@ -190,7 +190,8 @@ impl Run<'_> {
             "a session is to begin anew in the past".into()
         })?;
         self.resuming = at.is_some();
-        self.dial_at = Some(at.unwrap_or(self.now + REDIAL));
+        let closing = matches!(self.stage, Stage::Closing(_));
+        self.dial_at = (!closing).then(|| at.unwrap_or(self.now + REDIAL));
         Ok(())
     }
 

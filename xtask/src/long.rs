@@ -48,7 +48,9 @@ fn powerset() -> Result<String> {
 fn needed(name: &str) -> &'static str {
     match name {
         "tutk-dtls" => "--at-least-one-of client,server --at-least-one-of chacha,cbc",
-        "wyze-session" => "--at-least-one-of client,camera --at-least-one-of chacha,cbc",
+        "wyze-session" | "wyze-smoltcp" | "wyze-edge-nal" => {
+            "--at-least-one-of client,camera --at-least-one-of chacha,cbc"
+        }
         _ => "",
     }
 }

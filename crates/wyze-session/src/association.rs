@@ -4,12 +4,13 @@
 //!   receive:  records ─► dtls.handle_datagram ─► plaintext;  read: plaintext ─► av.handle_datagram
 //!   transmit: av.poll_transmit / write_ioctl / media ─► seal: dtls.seal ─► iotc.wrap(channel)     (one buffer, in place)
 //!
-//!   Guard::Either ─ a DTLS record came ─► Guard::Dtls, for good
+//!   Guard::Dtls, or plain ─ a DTLS record came ─► Guard::Dtls, for good
 //!      │  DTLS flights; after 1.5 s without a record, or at the first plain message, AV logins between them
 //!      └─ a login was answered, our serial in it ─► Guard::Plain, for good
 //! ```
 
 use core::net::SocketAddr;
+#[cfg(feature = "client")]
 use core::time::Duration;
 
 use tutk_av::Generation;
@@ -21,6 +22,7 @@ use crate::stack::IotcRole;
 
 /// How long a camera may take to answer the first DTLS flight before a login without DTLS is tried, too: so long that a
 /// camera that speaks DTLS has got two of them.
+#[cfg(feature = "client")]
 const PLAIN_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Either role of the DTLS layer.
@@ -87,16 +89,15 @@ impl AvRole for tutk_av::Responder<'_> {
 /// What protects the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Guard {
-    Dtls,
-    /// What answers decides. From when on a login without DTLS may be tried.
-    Either {
-        plain_from: Instant,
-    },
+    /// `or_plain`: what answers decides, and from then on a login without DTLS may be tried.
+    Dtls { or_plain: Option<Instant> },
     /// Nothing. `open`: both sides know, so that messages other than the login flow.
-    Plain {
-        generation: Generation,
-        open: bool,
-    },
+    Plain { generation: Generation, open: bool },
+}
+
+impl Guard {
+    /// DTLS and nothing else.
+    const DTLS: Self = Self::Dtls { or_plain: None };
 }
 
 /// What an association begins with.
@@ -104,6 +105,7 @@ enum Guard {
 pub(crate) enum Begin {
     Dtls,
     /// DTLS, and Session25 when nothing answers that.
+    #[cfg(feature = "client")]
     Either,
     /// A generation without DTLS. `known`: both sides know already, so that nobody has to ask.
     Plain {
@@ -116,7 +118,7 @@ pub(crate) enum Begin {
 pub(crate) enum Arrived<'p> {
     Secured(CipherSuite),
     /// The peer has answered a login without DTLS; the answer itself is read next.
-    Plain(Generation),
+    Plain,
     /// An AV message, to be [read](Association::read).
     Message(&'p mut [u8]),
     /// close_notify.
@@ -136,7 +138,7 @@ impl<D: DtlsRole, A: AvRole> Association<D, A> {
     pub(crate) const fn new(channel: u8, dtls: D, av: A) -> Self {
         Self {
             channel,
-            guard: Guard::Dtls,
+            guard: Guard::DTLS,
             dtls,
             av,
         }
@@ -149,11 +151,12 @@ impl<D: DtlsRole, A: AvRole> Association<D, A> {
                 let open = known;
                 (Guard::Plain { generation, open }, generation)
             }
+            #[cfg(feature = "client")]
             Begin::Either if cfg!(feature = "plain") => {
-                let plain_from = cx.now + PLAIN_PATIENCE;
-                (Guard::Either { plain_from }, Generation::Session25)
+                let or_plain = Some(cx.now + PLAIN_PATIENCE);
+                (Guard::Dtls { or_plain }, Generation::Session25)
             }
-            _ => (Guard::Dtls, Generation::Dtls),
+            _ => (Guard::DTLS, Generation::Dtls),
         };
         self.guard = guard;
         self.dtls.reset(cx);
@@ -172,8 +175,10 @@ impl<D: DtlsRole, A: AvRole> Association<D, A> {
     /// Whether the AV layer may speak now; `secured` says that DTLS is up.
     fn is_speaking(&self, now: Instant, secured: bool) -> bool {
         match self.guard {
-            Guard::Dtls => secured,
-            Guard::Either { plain_from } => plain_from <= now,
+            Guard::Dtls { or_plain: None } => secured,
+            Guard::Dtls {
+                or_plain: Some(from),
+            } => from <= now,
             Guard::Plain { .. } => true,
         }
     }
@@ -195,19 +200,21 @@ impl<D: DtlsRole, A: AvRole> Association<D, A> {
             return self.receive_record(cx, input);
         }
         match self.guard {
-            Guard::Dtls => self.receive_record(cx, input),
-            Guard::Either { .. } if is_record(input.peek()) => {
+            Guard::Dtls { or_plain: None } => self.receive_record(cx, input),
+            Guard::Dtls { .. } if is_record(input.peek()) => {
                 // From here on nothing makes us speak without DTLS.
-                self.guard = Guard::Dtls;
+                self.guard = Guard::DTLS;
                 self.av.set_generation(Generation::Dtls);
                 self.receive_record(cx, input)
             }
-            Guard::Either { .. } => {
+            Guard::Dtls { .. } => {
                 if self.av.is_answer(input.peek()) {
                     return Ok(Some(self.open_plain(Generation::Session25)));
                 }
                 if is_message(input.peek()) {
-                    self.guard = Guard::Either { plain_from: cx.now };
+                    self.guard = Guard::Dtls {
+                        or_plain: Some(cx.now),
+                    };
                 }
                 input.take_all();
                 Ok(None)
@@ -239,7 +246,7 @@ impl<D: DtlsRole, A: AvRole> Association<D, A> {
             generation,
             open: true,
         };
-        Arrived::Plain(generation)
+        Arrived::Plain
     }
 
     fn receive_record<'p>(
@@ -267,7 +274,9 @@ impl<D: DtlsRole, A: AvRole> Association<D, A> {
         }
         match self.av.handle_timeout(cx) {
             // The DTLS handshake has a limit of its own, and that one names the cause.
-            Err(tutk_av::Error::LoginTimeout) if matches!(self.guard, Guard::Either { .. }) => {
+            Err(tutk_av::Error::LoginTimeout)
+                if matches!(self.guard, Guard::Dtls { or_plain: Some(_) }) =>
+            {
                 self.av.set_generation(Generation::Session25);
                 Ok(())
             }
@@ -280,7 +289,9 @@ impl<D: DtlsRole, A: AvRole> Association<D, A> {
         match self.guard {
             _ if self.plain().is_some() => av,
             // Once the first login is out, the AV layer's own timers count.
-            Guard::Either { plain_from } => dtls.into_iter().chain(av.or(Some(plain_from))).min(),
+            Guard::Dtls {
+                or_plain: or_plain @ Some(_),
+            } => dtls.into_iter().chain(av.or(or_plain)).min(),
             _ => dtls.into_iter().chain(av.filter(|_| secured)).min(),
         }
     }

@@ -381,7 +381,9 @@ impl<'m> Camera<'m> {
         unit: Unit<'p>,
     ) -> Option<CameraEvent<'p>> {
         match unit {
-            Unit::Found { .. } | Unit::Plain(_) => None,
+            #[cfg(feature = "client")]
+            Unit::Found { .. } => None,
+            Unit::Plain => None,
             Unit::Open => {
                 self.deadline = Some(cx.now + ADMISSION_LIMIT);
                 Some(CameraEvent::Opened { from })

@@ -20,9 +20,10 @@ use wyze_kauth::{AuthError, AuthEvent, Authenticator, CameraInfo, Code, Message}
 
 use crate::association::av_cause;
 use crate::config::{ClientConfig, PlainPolicy};
-use crate::control::{Control, Owner, RequestError, RequestId};
+use crate::control::{Control, Owner};
 use crate::event::{Cause, Event, Phase};
 use crate::receiver::{Received, Receiver};
+use crate::request::{RequestError, RequestId};
 use crate::stack::{Plain, Stack, Stage, Unit};
 use crate::stall::{Due, Stall};
 #[cfg(feature = "talk")]
@@ -447,7 +448,9 @@ impl<'m> Client<'m> {
                 self.stack.refuse_plain();
                 Phase::Secured { suite }
             }
-            Unit::Plain(generation) => Phase::Plain { generation },
+            Unit::Plain => Phase::Plain {
+                generation: self.stack.plain()?,
+            },
             Unit::Message(message) => {
                 return match self.stack.main.read(cx, from, message) {
                     Ok(Some(event)) => self.read_av(cx, event),

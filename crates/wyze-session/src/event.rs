@@ -9,7 +9,7 @@ use tutk_dtls::CipherSuite;
 use tutk_iotc::Framing;
 use wyze_kauth::{AuthError, CameraInfo, Code};
 
-use crate::control::RequestId;
+use crate::request::RequestId;
 
 /// How far a connection has come, in this order. `Found` comes once for each framing that answers, the others once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

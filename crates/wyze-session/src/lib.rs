@@ -80,18 +80,25 @@
     )
 )]
 
+#[cfg(not(any(feature = "client", feature = "camera")))]
+compile_error!("wyze-session needs a role: enable `client`, `camera` or both");
+#[cfg(not(any(feature = "chacha", feature = "cbc")))]
+compile_error!("wyze-session needs a cipher suite: enable `chacha`, `cbc` or both");
+
 mod association;
 #[cfg(feature = "camera")]
 mod camera;
 #[cfg(feature = "client")]
 mod client;
 mod config;
+#[cfg(feature = "client")]
 mod control;
 mod event;
 mod memory;
 #[cfg(feature = "client")]
 mod receiver;
 mod reconnect;
+mod request;
 #[cfg(feature = "client")]
 mod restart;
 mod stack;
@@ -106,10 +113,10 @@ pub use camera::{Camera, CameraConfig, CameraEvent, MediaError};
 #[cfg(feature = "client")]
 pub use client::Client;
 pub use config::{ClientConfig, PlainPolicy, StallConfig};
-pub use control::{LIMIT, MAX_REQUEST_LEN, MAX_REQUESTS, REPEAT, RequestError, RequestId};
 pub use event::{Cause, Event, Phase, TalkEnd};
 pub use memory::{Memory, RESEND_SLOT, RepairMemory, Storage};
 pub use reconnect::{BELIEVED, FIRST_DELAY, HEALTHY, LONGEST_DELAY, Reconnect};
+pub use request::{LIMIT, MAX_REQUEST_LEN, MAX_REQUESTS, REPEAT, RequestError, RequestId};
 #[cfg(all(feature = "talk", feature = "client"))]
 pub use talk::{MAX_TALK_FRAME, TalkError};
 pub use transmit::{Stats, Transmit};

@@ -7,8 +7,11 @@
 
 use tutk_core::{Cx, Datagram, Instant, Layer, TxBuf};
 use tutk_dtls::CipherSuite;
+#[cfg(feature = "client")]
+use tutk_iotc::Framing;
+#[cfg(feature = "client")]
 use tutk_iotc::wire::VERSION_SESSION25;
-use tutk_iotc::{Framing, MAIN_CHANNEL, WrapError};
+use tutk_iotc::{MAIN_CHANNEL, WrapError};
 
 use tutk_av::Generation;
 
@@ -32,13 +35,14 @@ pub(crate) enum Stage {
 
 /// What one unit of a datagram held.
 pub(crate) enum Unit<'p> {
+    #[cfg(feature = "client")]
     Found {
         from: core::net::SocketAddr,
         framing: Framing,
     },
     Open,
     Secured(CipherSuite),
-    Plain(Generation),
+    Plain,
     /// An AV message of the main channel, to be [read](Association::read).
     Message(&'p mut [u8]),
 }
@@ -131,6 +135,7 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
     }
 
     /// The generation of a camera that does not speak DTLS, once that is known.
+    #[cfg(any(feature = "client", feature = "talk"))]
     pub(crate) fn plain(&self) -> Option<Generation> {
         self.main.plain().filter(|_| self.stage == Stage::Secured)
     }
@@ -168,7 +173,11 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
             return Ok(None);
         };
         Ok(match event {
+            #[cfg(feature = "client")]
             tutk_iotc::Event::Found { from, framing } => Some(Unit::Found { from, framing }),
+            // Only who searches finds.
+            #[cfg(not(feature = "client"))]
+            tutk_iotc::Event::Found { .. } => None,
             tutk_iotc::Event::Open { .. } => {
                 self.open(cx);
                 Some(Unit::Open)
@@ -199,9 +208,9 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
                 self.stage = Stage::Secured;
                 Ok(Some(Unit::Secured(suite)))
             }
-            Arrived::Plain(generation) => {
+            Arrived::Plain => {
                 self.stage = Stage::Secured;
-                Ok(Some(Unit::Plain(generation)))
+                Ok(Some(Unit::Plain))
             }
             Arrived::Message(message) => Ok(Some(Unit::Message(message))),
             Arrived::Goodbye => Err(self.peer_closed()),
@@ -222,10 +231,12 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
     fn open(&mut self, cx: &mut Cx<'_>) {
         let begin = match (self.plain, self.iotc.peer_version()) {
             #[cfg(feature = "camera")]
-            (Plain::Spoken(generation), _) => Begin::Plain {
+            (Plain::Spoken(generation), _) if generation.is_plain() => Begin::Plain {
                 generation,
                 known: true,
             },
+            #[cfg(feature = "camera")]
+            (Plain::Spoken(_), _) => Begin::Dtls,
             #[cfg(feature = "client")]
             (Plain::Allowed, Some(..VERSION_SESSION25)) => Begin::Plain {
                 generation: Generation::Session16,

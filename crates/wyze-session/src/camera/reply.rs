@@ -8,7 +8,7 @@ use tutk_core::wire::Writer;
 use wyze_kauth::Code;
 use zeroize::Zeroize;
 
-use crate::control::MAX_REQUESTS;
+use crate::request::MAX_REQUESTS;
 
 /// Longest reply, HL header included, bytes. One IOCTRL packet carries it.
 const MAX_REPLY_LEN: usize = 1000;

@@ -26,7 +26,6 @@ pub enum Status {
 pub struct Connection<'m, 'b, S, D, T> {
     client: Client<'m>,
     link: Link<'b, S, D, T>,
-    closed: Option<Cause>,
 }
 
 impl<'m, 'b, S: UdpReceive + UdpSend, D: DelayNs, T: FnMut() -> Instant>
@@ -38,7 +37,6 @@ impl<'m, 'b, S: UdpReceive + UdpSend, D: DelayNs, T: FnMut() -> Instant>
         Self {
             client,
             link: Link::new(socket, delay, clock, buffer),
-            closed: None,
         }
     }
 
@@ -54,7 +52,7 @@ impl<'m, 'b, S: UdpReceive + UdpSend, D: DelayNs, T: FnMut() -> Instant>
         mut on_event: impl FnMut(Event<'_>),
     ) -> Result<Status, S::Error> {
         self.settle(rng, &mut on_event).await;
-        if let Some(cause) = self.closed {
+        if let Some(cause) = self.client.closed() {
             return Ok(Status::Closed(cause));
         }
         let input = self.link.wait(self.client.poll_timeout(), limit).await?;
@@ -67,7 +65,7 @@ impl<'m, 'b, S: UdpReceive + UdpSend, D: DelayNs, T: FnMut() -> Instant>
         // Also behind a datagram: where they never cease to come, time would stand still otherwise.
         self.client.handle_timeout(&mut self.link.cx(rng));
         self.settle(rng, &mut on_event).await;
-        Ok(self.closed.map_or(Status::Open, Status::Closed))
+        Ok(self.client.closed().map_or(Status::Open, Status::Closed))
     }
 
     async fn settle(&mut self, rng: &mut dyn CryptoRng, on_event: &mut impl FnMut(Event<'_>)) {
@@ -77,9 +75,6 @@ impl<'m, 'b, S: UdpReceive + UdpSend, D: DelayNs, T: FnMut() -> Instant>
             .await;
         let mut cx = self.link.cx(rng);
         while let Some(event) = self.client.poll_event(&mut cx) {
-            if let Event::Closed(cause) = &event {
-                self.closed = Some(*cause);
-            }
             on_event(event);
         }
     }
@@ -110,8 +105,8 @@ impl<'m, 'b, S: UdpReceive + UdpSend, D: DelayNs, T: FnMut() -> Instant>
         outcome
     }
 
-    /// The session, with what its calls take, to send requests and read counters. What it then has to send goes out with
-    /// the next [`step`](Self::step).
+    /// The session, with what its calls take, to send requests, read counters, and after [`Status::Closed`] begin the next
+    /// one in the same memory (`Client::restart`). What it then has to send goes out with the next [`step`](Self::step).
     pub fn client<'r>(&mut self, rng: &'r mut dyn CryptoRng) -> (&mut Client<'m>, Cx<'r>) {
         let cx = self.link.cx(rng);
         (&mut self.client, cx)

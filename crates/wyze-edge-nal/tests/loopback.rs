@@ -1,5 +1,6 @@
 //! An app and a camera over edge-nal's std sockets, on loopback and in real time.
 
+use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use futures_lite::future::{block_on, or};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use wyze_edge_nal::session::{
-    Camera, CameraConfig, Cause, Client, ClientConfig, Codec, Cx, Enr, Event, FrameInfo, Instant,
-    Mac, Memory, OutFrame, Stream, Uid,
+    AudioFormat, Camera, CameraConfig, CameraEvent, Cause, Client, ClientConfig, Codec, Cx, Enr,
+    Event, FrameInfo, Instant, Mac, Memory, OutFrame, Storage, Stream, TalkError, TalkFrame, Uid,
 };
 use wyze_edge_nal::{Connection, Server, Status};
 
@@ -40,21 +41,52 @@ fn credentials() -> (Uid, Enr, Mac) {
     )
 }
 
-/// Serves for ever: 2000 bytes of video again and again.
-async fn serve(socket: &UdpSocket, picture: &[u8]) -> Option<Cause> {
+/// A camera, and what it is told.
+struct Device<'a> {
+    socket: &'a UdpSocket,
+    picture: &'a [u8],
+    /// Audio that viewers sent.
+    heard: RefCell<Vec<Vec<u8>>>,
+    /// It is to hang up once.
+    hang_up: Cell<bool>,
+}
+
+impl<'a> Device<'a> {
+    fn new(socket: &'a UdpSocket, picture: &'a [u8]) -> Self {
+        Self {
+            socket,
+            picture,
+            heard: RefCell::default(),
+            hang_up: Cell::new(false),
+        }
+    }
+}
+
+/// Serves for ever: the picture again and again.
+async fn serve(device: &Device<'_>) -> Option<Cause> {
+    let Device {
+        socket, picture, ..
+    } = *device;
     let (uid, enr, mac) = credentials();
     let mut rng = ChaCha8Rng::seed_from_u64(2);
-    let (mut memory, mut buffer) = (Memory::<0, 0>::new(), [0; 1500]);
+    let (mut memory, mut talk, mut buffer) = (Memory::<0, 4096>::new(), [0; 512], [0; 1500]);
+    let storage = Storage {
+        talk_handshake: &mut talk,
+        ..memory.split()
+    };
     let config = CameraConfig::new(uid, &enr, &mac);
-    let camera = Camera::new(
-        &config,
-        memory.split(),
-        &mut Cx::new(Instant::ZERO, &mut rng),
-    );
+    let camera = Camera::new(&config, storage, &mut Cx::new(Instant::ZERO, &mut rng));
     let mut server = Server::new(camera, socket, Delay, clock(), &mut buffer);
     loop {
-        let step = server.step(&mut rng, Duration::from_millis(20), |_| {});
+        let step = server.step(&mut rng, Duration::from_millis(20), |event| {
+            if let CameraEvent::Audio(frame) = event {
+                device.heard.borrow_mut().push(frame.data.to_vec());
+            }
+        });
         step.await.unwrap();
+        if device.hang_up.take() {
+            server.camera().close();
+        }
         let frame = OutFrame {
             stream: Stream::Video,
             key: true,
@@ -104,8 +136,111 @@ fn frames_cross_loopback_and_the_viewer_leaves() {
     let camera = socket();
     let address = camera.get_ref().local_addr().unwrap();
     let viewer = watch(address, &picture, 20);
-    let outcome = block_on(or(viewer, serve(&camera, &picture)));
+    let outcome = block_on(or(viewer, serve(&Device::new(&camera, &picture))));
     assert_eq!(outcome, Some(Cause::Local));
+}
+
+/// Watches, and when the camera hangs up watches again through the same connection. Frames of both sessions.
+async fn watch_twice(target: SocketAddr, device: &Device<'_>) -> [u32; 2] {
+    let (uid, enr, mac) = credentials();
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let (mut memory, mut buffer) = (Memory::<16384, 0>::new(), [0; 1500]);
+    let targets = [target];
+    let config = ClientConfig::new(uid, &enr, &mac, &targets);
+    let mut cx = Cx::new(Instant::ZERO, &mut rng);
+    let client = Client::new(&config, memory.split(), &mut cx);
+    let socket = socket();
+    let mut connection = Connection::new(client, &socket, Delay, clock(), &mut buffer);
+    let (mut frames, mut session) = ([0; 2], 0);
+    let start = std::time::Instant::now();
+    while start.elapsed() < Duration::from_secs(10) && frames[1] < 5 {
+        let step = connection.step(&mut rng, Duration::from_secs(1), |event| {
+            frames[session] += u32::from(matches!(event, Event::Video(_)));
+        });
+        match step.await.unwrap() {
+            Status::Closed(cause) => {
+                assert_eq!((cause, session), (Cause::Peer, 0));
+                session = 1;
+                let (client, mut cx) = connection.client(&mut rng);
+                client.restart(&config, &mut cx);
+            }
+            Status::Open => device.hang_up.set(session == 0 && frames[0] >= 5),
+        }
+    }
+    frames
+}
+
+#[test]
+fn a_camera_that_was_gone_is_watched_again_through_the_same_connection() {
+    let camera = socket();
+    let address = camera.get_ref().local_addr().unwrap();
+    let device = Device::new(&camera, &[7; 2000]);
+    let frames = block_on(or(watch_twice(address, &device), async {
+        serve(&device).await;
+        [0; 2]
+    }));
+    assert!(frames[0] >= 5 && frames[1] >= 5, "{frames:?}");
+}
+
+/// Says these frames once the camera lets us, and waits until it has heard as many.
+async fn talk(target: SocketAddr, device: &Device<'_>, frames: &[Vec<u8>]) {
+    let (uid, enr, mac) = credentials();
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let (mut memory, mut handshake, mut buffer) = (Memory::<0, 0>::new(), [0; 512], [0; 1500]);
+    let storage = Storage {
+        talk_handshake: &mut handshake,
+        ..memory.split()
+    };
+    let targets = [target];
+    let config = ClientConfig::new(uid, &enr, &mac, &targets);
+    let mut cx = Cx::new(Instant::ZERO, &mut rng);
+    let client = Client::new(&config, storage, &mut cx);
+    let socket = socket();
+    let mut connection = Connection::new(client, &socket, Delay, clock(), &mut buffer);
+    let (mut let_in, mut ready) = (false, false);
+    let frame = |data| TalkFrame {
+        codec: Codec::Pcm16,
+        format: AudioFormat {
+            sample_rate: 8000,
+            bits: 16,
+            channels: 1,
+        },
+        micros: 0,
+        data,
+    };
+    let refused = connection.send_audio(&mut rng, &frame(&[0; 320])).await;
+    assert_eq!(refused, Err(TalkError::NotReady));
+    let start = std::time::Instant::now();
+    while start.elapsed() < Duration::from_secs(10) && device.heard.borrow().len() < frames.len() {
+        let step = connection.step(&mut rng, Duration::from_millis(20), |event| match event {
+            Event::Authenticated(_) => let_in = true,
+            Event::TalkReady => ready = true,
+            _ => {}
+        });
+        assert_eq!(step.await.unwrap(), Status::Open);
+        if std::mem::take(&mut let_in) {
+            let (client, mut cx) = connection.client(&mut rng);
+            client.start_talk(&mut cx).unwrap();
+        }
+        if std::mem::take(&mut ready) {
+            for data in frames {
+                let sent = connection.send_audio(&mut rng, &frame(data)).await;
+                assert_eq!(sent, Ok(()));
+            }
+        }
+    }
+}
+
+#[test]
+fn audio_goes_the_other_way() {
+    let camera = socket();
+    let address = camera.get_ref().local_addr().unwrap();
+    let device = Device::new(&camera, &[7; 2000]);
+    let frames: Vec<_> = (1..=10u8).map(|n| vec![n; 320]).collect();
+    block_on(or(talk(address, &device, &frames), async {
+        serve(&device).await;
+    }));
+    assert_eq!(*device.heard.borrow(), frames);
 }
 
 #[test]

@@ -360,6 +360,12 @@ impl<'m> Client<'m> {
         self.access == Access::Granted
     }
 
+    /// Why the session is over, once [`Event::Closed`] has told it; `None` before, and again after
+    /// [`restart`](Self::restart).
+    pub fn closed(&self) -> Option<Cause> {
+        self.ended.filter(|_| self.told)
+    }
+
     /// The camera's protocol version, which says what commands it knows
     /// ([`supported`](wyze_kauth::support::supported)); 0 until it has sent a K-command.
     pub fn protocol(&self) -> u8 {

@@ -25,7 +25,6 @@ pub enum Status {
 pub struct Connection<'m, 'b> {
     client: Client<'m>,
     port: Port<'b>,
-    closed: Option<Cause>,
 }
 
 impl<'m, 'b> Connection<'m, 'b> {
@@ -35,7 +34,6 @@ impl<'m, 'b> Connection<'m, 'b> {
         Self {
             client,
             port: Port::new(buffer),
-            closed: None,
         }
     }
 
@@ -50,7 +48,7 @@ impl<'m, 'b> Connection<'m, 'b> {
         if self.port.begin(socket, cx.now) {
             self.round(socket, cx, &mut on_event);
         }
-        self.closed.map_or(Status::Open, Status::Closed)
+        self.client.closed().map_or(Status::Open, Status::Closed)
     }
 
     fn round(
@@ -82,9 +80,6 @@ impl<'m, 'b> Connection<'m, 'b> {
         let client = &mut self.client;
         let open = self.port.drain(socket, |buf| client.poll_transmit(cx, buf));
         while let Some(event) = self.client.poll_event(cx) {
-            if let Event::Closed(cause) = &event {
-                self.closed = Some(*cause);
-            }
             on_event(event);
         }
         open
@@ -100,8 +95,8 @@ impl<'m, 'b> Connection<'m, 'b> {
         self.port.poll_delay(now, self.client.poll_timeout(), iface)
     }
 
-    /// The session, to send requests and read counters. What it then has to send goes out with the next
-    /// [`poll`](Self::poll).
+    /// The session, to send requests, read counters, and after [`Status::Closed`] begin the next one in the same memory
+    /// (`Client::restart`). What it then has to send goes out with the next [`poll`](Self::poll).
     pub fn client(&mut self) -> &mut Client<'m> {
         &mut self.client
     }

@@ -12,6 +12,7 @@ mod failure;
 mod get;
 mod info;
 mod interrupt;
+mod ledger;
 mod logging;
 mod meter;
 mod options;

@@ -9,6 +9,7 @@ use wyze_media::{
 use wyze_std::session::{Cause, Dropped, Frame, Stream};
 
 use crate::failure::{Exit, Failure};
+use crate::ledger::Ledger;
 use crate::meter::Meter;
 use crate::report::Report;
 use crate::step::Step;
@@ -29,6 +30,7 @@ pub(crate) struct Recorder {
     path: PathBuf,
     format: Format,
     limits: Limits,
+    ledger: Option<Ledger>,
     pub(crate) meter: Meter,
     pub(crate) report: Report,
 }
@@ -57,9 +59,15 @@ impl Recorder {
             path: path.to_owned(),
             format,
             limits,
+            ledger: None,
             meter: Meter::default(),
             report,
         })
+    }
+
+    /// Also writes down every frame.
+    pub(crate) fn set_ledger(&mut self, ledger: Option<Ledger>) {
+        self.ledger = ledger;
     }
 
     /// Closes the file. Whatever ended the recording, what it holds is playable; a file without a frame is removed.
@@ -89,7 +97,8 @@ impl Recorder {
                     f
                 }
             })
-            .or_else(|| finished.err().map(Failure::from));
+            .or_else(|| finished.err().map(Failure::from))
+            .or_else(|| self.ledger.map(Ledger::finish)?.err());
         match failure {
             Some(failure) => {
                 self.report
@@ -158,6 +167,9 @@ impl Viewer for Recorder {
 
     fn frame(&mut self, at: Duration, frame: &Frame<'_>) -> Result<Flow, Failure> {
         self.meter.frame(at, frame);
+        if let Some(ledger) = &mut self.ledger {
+            ledger.enter(frame.stream, frame.data);
+        }
         self.write(frame)?;
         Ok(if self.has_enough_frames() {
             Flow::Enough

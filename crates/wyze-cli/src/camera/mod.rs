@@ -1,7 +1,6 @@
 //! `wyze camera`: a virtual camera for any client.
 
 mod hearing;
-mod ledger;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -14,9 +13,9 @@ use wyze_std::{Report as Served, ServeOptions, bind, serve};
 
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
+use crate::ledger::Ledger;
 use crate::virtual_camera::{CameraOptions, ClipSource, VirtualCamera};
 use hearing::Hearing;
-use ledger::Ledger;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -101,16 +100,18 @@ pub(crate) fn run(args: &CameraArgs) -> Result<(), Failure> {
     };
     let mut hearing = args.talk.as_deref().map(Hearing::new).transpose()?;
     let mut deaf = None;
-    let no_ledger = |e: std::io::Error| {
-        let what = format!("the ledger can't be written: {e}; choose another --ledger");
-        Failure::new(Exit::Output, what)
-    };
-    let ledger = args.ledger.as_deref().map(Ledger::create);
-    let mut ledger = ledger.transpose().map_err(no_ledger)?;
-    let mut written = Ok(());
+    let mut ledger = args.ledger.as_deref().map(Ledger::create).transpose()?;
     let totals = serve(&socket, &options, &source, stop, |report| {
-        if let (Some(ledger), Ok(())) = (&mut ledger, &written) {
-            written = ledger.enter(&report);
+        match (&mut ledger, &report) {
+            (Some(ledger), Served::Sent { stream, data, .. }) => ledger.enter(*stream, data),
+            (
+                Some(ledger),
+                Served::Viewer {
+                    event: CameraEvent::Audio(frame),
+                    ..
+                },
+            ) => ledger.enter_talk(frame.data),
+            _ => {}
         }
         if let Served::Viewer { slot, event } = report {
             tell(slot, &event);
@@ -129,9 +130,8 @@ pub(crate) fn run(args: &CameraArgs) -> Result<(), Failure> {
         return Err(failure);
     }
     if let Some(ledger) = ledger {
-        written = written.and_then(|()| ledger.finish());
+        ledger.finish()?;
     }
-    written.map_err(no_ledger)?;
     println!(
         "{} sessions, {} video and {} audio frames, {} bytes",
         totals.sessions, totals.video_frames, totals.audio_frames, totals.bytes

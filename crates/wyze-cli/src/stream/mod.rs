@@ -11,6 +11,7 @@ use wyze_std::session::kauth::models::Quality;
 
 use crate::failure::Failure;
 use crate::interrupt;
+use crate::ledger::Ledger;
 use crate::options::seconds;
 use crate::recorder::{Limits, Recorded, Recorder};
 use crate::report::{Report, Style};
@@ -79,6 +80,9 @@ pub(crate) struct StreamArgs {
     /// No progress on the terminal
     #[arg(short, long)]
     quiet: bool,
+    /// Write a line for each frame that came: video or audio, bytes, SHA-256
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
     #[command(flatten)]
     tape: TapeArgs,
 }
@@ -213,6 +217,7 @@ pub(crate) fn run(args: &StreamArgs) -> Result<(), Failure> {
         frames: args.frames,
     };
     let mut recorder = Recorder::open(&path, format, audio, limits, report)?;
+    recorder.set_ledger(args.ledger.as_deref().map(Ledger::create).transpose()?);
     let end = watch(&plan, stop, &mut recorder);
     let Recorded {
         meter,

@@ -1,42 +1,62 @@
-//! The firmware of `crates/wyze-smoltcp/firmware` on QEMU's boards, against the program `wyze` over loopback.
+//! The firmware of `crates/wyze-smoltcp/firmware` on QEMU's boards, against the program `wyze` over loopback, and board
+//! against board.
 //!
 //! ```text
-//!   viewer:  wyze camera --ledger ── [2 % loss] ── slirp ── firmware     every frame hashed on both sides
-//!   camera:  firmware ── slirp ── wyze stream                            every frame hashed in flash and in the file
+//!   viewer:  wyze camera --ledger ── [2 % loss] ── slirp ── firmware      every frame hashed on both sides
+//!   camera:  firmware ── slirp ── wyze stream --ledger                    the same
+//!   boards:  firmware ── a cable between two QEMUs ── firmware            the same, found by broadcast
 //! ```
 
-use std::collections::BTreeMap;
+mod chance;
+mod ledger;
+
+use std::collections::VecDeque;
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use sha2::{Digest, Sha256};
+use anyhow::{Context, Result, ensure};
 use tutk_testkit::net::Faults;
 use tutk_testkit::proxy::Proxy;
 
 use crate::process::{Job, capture, cargo, root, run as run_shown, target_dir};
 use crate::report::Summary;
 use crate::setup;
+use ledger::{KEY_INTERVAL, Ledger, compare, compare_lossy};
 
 const UID: &str = "QEMUCAMQEMUCAMQEMU11";
 const ENR: &str = "QemuEnrQemuEnr16";
 const MAC: &str = "00AA11BB22DD";
 
-/// Longest time of one run; the clip lasts five seconds.
+/// Longest time of one run; the longest clip lasts ten seconds.
 const LIMIT: Duration = Duration::from_secs(60);
 /// Runs at the same time: they sleep most of it.
 const AT_ONCE: usize = 4;
+
+/// slirp's network when nothing else is said, and the host in it.
+const SLIRP: &str = "10.0.2.15/24";
+const SLIRP_HOST: &str = "10.0.2.2";
+/// A network of which the firmware only knows by DHCP.
+const LEASES: &str = ",net=192.168.76.0/24,dhcpstart=192.168.76.9";
+const LEASE: &str = "192.168.76.9/24 by DHCP";
+/// Two boards on a cable.
+const CABLE_CAMERA: &str = "10.9.8.1";
+const CABLE_VIEWER: &str = "10.9.8.2";
+
+/// Frames of the tone that a viewer says, 20 ms each; more where the camera may begin to listen late.
+const TONE: u32 = 25;
+const LONG_TONE: u32 = 150;
 
 struct Board {
     package: &'static str,
     target: &'static str,
     program: &'static str,
     machine: &'static [&'static str],
-    /// The network's option, and what its value begins with.
+    /// The network's option, and what its value ends with.
     network: [&'static str; 2],
     /// QEMU throws away what the device has no room for, so that what comes has to be spread as on a slow link.
     paced: bool,
@@ -55,9 +75,10 @@ const BOARDS: [Board; 2] = [
             "-global",
             "virtio-mmio.force-legacy=false",
             "-device",
-            "virtio-net-device,netdev=slirp",
+            // Not the other board's address.
+            "virtio-net-device,netdev=lan,mac=52:54:00:12:34:57",
         ],
-        network: ["-netdev", "user,id=slirp"],
+        network: ["-netdev", ",id=lan"],
         paced: false,
     },
     Board {
@@ -65,83 +86,149 @@ const BOARDS: [Board; 2] = [
         target: setup::FIRMWARE[1],
         program: "qemu-system-arm",
         machine: &["-M", "mps2-an386"],
-        network: ["-nic", "user,model=lan9118"],
+        network: ["-nic", ",model=lan9118"],
         paced: true,
     },
 ];
 
+/// A board with its firmware.
+struct Firmware {
+    board: &'static Board,
+    viewer: PathBuf,
+    camera: PathBuf,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
+    /// With an address of its own, of a camera whose address is known.
     Viewer,
+    /// With an address by DHCP, of a camera that is found by broadcast.
+    SearchingViewer,
     /// With this many datagrams of a hundred lost.
     LossyViewer(u8),
     Camera,
 }
 
-struct Case {
-    name: String,
-    board: &'static Board,
-    image: PathBuf,
-    framing: &'static str,
-    role: Role,
-}
-
 /// Builds the firmware and runs it in every variety.
 pub(crate) fn run() -> Result<String> {
     setup::targets()?;
-    run_shown(&mut cargo("build --release -p wyze-cli"))?;
-    let wyze = std::path::absolute(target_dir().join("release/wyze"))?;
-    let mut cases = Vec::new();
+    run_shown(&mut cargo("build --locked --release -p wyze-cli"))?;
+    let dir = tempfile::tempdir()?;
+    let host = Host {
+        wyze: std::path::absolute(target_dir().join("release/wyze"))?,
+        long_clip: long_clip(dir.path())?,
+    };
+    let mut firmware = Vec::new();
     for board in &BOARDS {
-        let viewer = build(board, "viewer", "")?;
-        let camera = build(board, "camera", "--features camera")?;
-        for framing in ["transcode", "cc51"] {
-            for role in [Role::Viewer, Role::LossyViewer(2), Role::Camera] {
-                let (what, image) = match role {
-                    Role::Viewer => ("viewer", &viewer),
-                    Role::LossyViewer(_) => ("viewer, 2 % loss", &viewer),
-                    Role::Camera => ("camera", &camera),
-                };
-                cases.push(Case {
-                    name: format!("{}, {framing}, {what}", board.package),
-                    board,
-                    image: image.clone(),
-                    framing,
-                    role,
-                });
-            }
-        }
+        firmware.push(Firmware {
+            board,
+            viewer: build(board, "viewer", "")?,
+            camera: build(board, "camera", "--features camera")?,
+        });
     }
     let mut summary = Summary::default();
-    for some in cases.chunks(AT_ONCE) {
-        std::thread::scope(|scope| {
-            let wyze = &wyze;
-            let start = |case| {
-                scope.spawn(move || {
-                    let start = Instant::now();
-                    let outcome = run_case(wyze, case);
-                    (start.elapsed(), outcome)
-                })
-            };
-            let threads: Vec<_> = some.iter().map(start).collect();
-            for (case, thread) in some.iter().zip(threads) {
-                let (took, outcome) = thread
-                    .join()
-                    .unwrap_or_else(|_| (Duration::ZERO, Err(anyhow::anyhow!("it panicked"))));
-                summary.add(&case.name, took, outcome);
-            }
-        });
+    for (name, took, outcome) in run_all(cases(&host, &firmware)) {
+        summary.add(&name, took, outcome);
     }
     println!("{summary}");
     summary.verdict()
 }
 
-/// Builds one firmware and answers where it lies.
+/// What is run, and what it is called.
+type Case<'a> = (String, Box<dyn Fn() -> Result<String> + Send + 'a>);
+
+fn cases<'a>(host: &'a Host, firmware: &'a [Firmware]) -> Vec<Case<'a>> {
+    let mut cases: Vec<Case<'a>> = Vec::new();
+    for firmware in firmware {
+        for (framing, viewer) in [("transcode", Role::SearchingViewer), ("cc51", Role::Viewer)] {
+            // The longest first.
+            for role in [Role::LossyViewer(2), viewer, Role::Camera] {
+                let what = match role {
+                    Role::Viewer => "viewer",
+                    Role::SearchingViewer => "viewer, DHCP and broadcast",
+                    Role::LossyViewer(_) => "viewer, 2 % loss",
+                    Role::Camera => "camera",
+                };
+                cases.push((
+                    format!("{}, {framing}, {what}", firmware.board.package),
+                    Box::new(move || match role {
+                        Role::Camera => be_watched(host, firmware, framing),
+                        _ => watch(host, firmware, framing, role),
+                    }),
+                ));
+            }
+        }
+    }
+    let [viewer, camera] = firmware else {
+        unreachable!("two boards")
+    };
+    for framing in ["transcode", "cc51"] {
+        cases.push((
+            format!(
+                "{} watches {}, {framing}",
+                viewer.board.package, camera.board.package
+            ),
+            Box::new(move || watch_each_other(viewer, camera, framing)),
+        ));
+    }
+    cases
+}
+
+/// Runs some at the same time; what came of each, in their order, and how long it took.
+fn run_all(cases: Vec<Case<'_>>) -> Vec<(String, Duration, Result<String>)> {
+    let waiting = Mutex::new(cases.into_iter().enumerate().collect::<VecDeque<_>>());
+    let next = || waiting.lock().ok()?.pop_front();
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((number, (name, case))) = next() {
+            let start = Instant::now();
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(case));
+            let outcome = outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("it panicked")));
+            done.push((number, (name, start.elapsed(), outcome)));
+        }
+        done
+    };
+    let mut done = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+        let done = threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap_or_default());
+        done.collect::<Vec<_>>()
+    });
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+/// The host's side of the runs.
+struct Host {
+    wyze: PathBuf,
+    /// A clip for lossy links: twice as long as the demo, with a key frame twice a second.
+    long_clip: PathBuf,
+}
+
+fn long_clip(dir: &Path) -> Result<PathBuf> {
+    let clip = dir.join("long.mp4");
+    capture(
+        Command::new("ffmpeg")
+            .args(["-v", "error", "-stream_loop", "1", "-i"])
+            .arg(root().join("assets/demo.mp4"))
+            .args(["-t", "10", "-vf", "scale=320:180", "-c:a", "copy"])
+            .args(["-c:v", "libx264", "-preset", "ultrafast", "-b:v", "150k"])
+            .args(["-g", &KEY_INTERVAL.to_string()])
+            .args(["-keyint_min", &KEY_INTERVAL.to_string()])
+            .args(["-sc_threshold", "0", "-bf", "0"])
+            .arg(&clip),
+        LIMIT,
+    )?;
+    Ok(clip)
+}
+
+/// Builds one firmware, with the versions of its lock file, and answers where it lies.
 fn build(board: &Board, name: &str, features: &str) -> Result<PathBuf> {
     let dir = std::path::absolute(target_dir())?.join("firmware");
     run_shown(&mut cargo(&format!(
-        "build --quiet --release --manifest-path {}/crates/wyze-smoltcp/firmware/Cargo.toml -p {} --target {} \
-         --target-dir {} {features}",
+        "build --quiet --locked --release --manifest-path {}/crates/wyze-smoltcp/firmware/Cargo.toml -p {} \
+         --target {} --target-dir {} {features}",
         root().display(),
         board.package,
         board.target,
@@ -154,36 +241,40 @@ fn build(board: &Board, name: &str, features: &str) -> Result<PathBuf> {
     Ok(image)
 }
 
-fn run_case(wyze: &Path, case: &Case) -> Result<String> {
-    match case.role {
-        Role::Viewer => watch(wyze, case, None),
-        Role::LossyViewer(loss) => watch(wyze, case, Some(loss)),
-        Role::Camera => be_watched(wyze, case),
-    }
+/// What a firmware is told beside who the camera is.
+struct Told<'a> {
+    /// Its own, or `dhcp`.
+    address: &'a str,
+    framing: &'a str,
+    /// A viewer: where the camera is, or `broadcast`, and how long to talk. A camera does not look at them.
+    camera: &'a str,
+    tone: u32,
 }
 
-/// QEMU with this firmware, its console on stdout.
-fn qemu(case: &Case, port: u16, network: &str) -> Command {
+/// QEMU with this firmware on this network, its console on stdout.
+fn qemu(board: &Board, image: &Path, network: &str, told: &Told<'_>) -> Command {
     let arguments = [
-        case.board.package,
-        &port.to_string(),
-        case.framing,
+        board.package,
+        told.address,
+        told.framing,
         UID,
         ENR,
         MAC,
         &random(),
+        told.camera,
+        &told.tone.to_string(),
     ]
     .map(|word| format!(",arg={word}"));
-    let mut command = Command::new(case.board.program);
+    let mut command = Command::new(board.program);
     command
-        .args(case.board.machine)
+        .args(board.machine)
         .args(["-display", "none", "-monitor", "none", "-serial", "stdio"])
         .arg("-semihosting-config")
         .arg(format!("enable=on,target=native{}", arguments.concat()))
-        .arg(case.board.network[0])
-        .arg(format!("{}{network}", case.board.network[1]))
+        .arg(board.network[0])
+        .arg(format!("{network}{}", board.network[1]))
         .arg("-kernel")
-        .arg(&case.image);
+        .arg(image);
     command
 }
 
@@ -194,16 +285,21 @@ fn random() -> String {
 }
 
 /// The firmware watches a virtual camera, which hangs up at the end of its clip.
-fn watch(wyze: &Path, case: &Case, loss: Option<u8>) -> Result<String> {
+fn watch(host: &Host, firmware: &Firmware, framing: &str, role: Role) -> Result<String> {
+    let loss = match role {
+        Role::LossyViewer(percent) => Some(percent),
+        _ => None,
+    };
     let dir = tempfile::tempdir()?;
     let ledger = dir.path().join("ledger");
-    let mut camera = Command::new(wyze);
+    let demo = root().join("assets/demo.mp4");
+    let mut camera = Command::new(&host.wyze);
     camera
         .args(["camera", "--listen", "127.0.0.1:0", "--once", "--no-repeat"])
-        .args(["--framing", case.framing])
+        .args(["--framing", framing])
         .args(["--uid", UID, "--enr", ENR, "--mac", MAC])
         .arg("--file")
-        .arg(root().join("assets/demo.mp4"))
+        .arg(loss.map_or(&demo, |_| &host.long_clip))
         .arg("--ledger")
         .arg(&ledger);
     let mut camera = Job::start(&mut camera)?;
@@ -215,7 +311,7 @@ fn watch(wyze: &Path, case: &Case, loss: Option<u8>) -> Result<String> {
     })?;
     let port = port.context("the camera's port")?;
     // The proxy passes on a datagram a millisecond.
-    let proxy = loss.or(case.board.paced.then_some(0)).map(|loss| {
+    let proxy = loss.or(firmware.board.paced.then_some(0)).map(|loss| {
         let faults = Faults {
             loss,
             ..Faults::NONE
@@ -225,22 +321,49 @@ fn watch(wyze: &Path, case: &Case, loss: Option<u8>) -> Result<String> {
     });
     let proxy = proxy.transpose()?;
     let port = proxy.as_ref().map_or(port, |proxy| proxy.addr().port());
-    let said = capture(&mut qemu(case, port, ""), LIMIT)?;
+    let searching = role == Role::SearchingViewer;
+    let told = Told {
+        address: if searching { "dhcp" } else { SLIRP },
+        framing,
+        // slirp takes a broadcast to all networks, and no other one, to the host's loopback.
+        camera: &if searching {
+            format!("255.255.255.255:{port}")
+        } else {
+            format!("{SLIRP_HOST}:{port}")
+        },
+        tone: loss.map_or(TONE, |_| LONG_TONE),
+    };
+    let network = format!("user{}", if searching { LEASES } else { "" });
+    let mut qemu = qemu(firmware.board, &firmware.viewer, &network, &told);
+    let said = capture(&mut qemu, LIMIT)?;
     let status = camera.wait(end)?;
     ensure!(status.success(), "the camera failed:\n{}", camera.said());
 
     let theirs = Ledger::parse(&fs::read_to_string(&ledger)?);
     let ours = Ledger::parse(&said);
-    if loss.is_some() {
-        compare_lossy(&theirs, &ours)
-    } else {
-        ensure!(
-            said.contains("# closed by the camera"),
-            "the firmware heard no goodbye:\n{said}"
-        );
-        compare(&theirs, &ours)
-    }
-    .with_context(|| said.trim().to_owned())
+    let outcome = match (loss, &proxy) {
+        (Some(loss), Some(proxy)) => compare_lossy(&theirs, &ours, loss, proxy.lost()),
+        _ => said_all(&said, searching, &format!("127.0.0.1:{port}"))
+            .and_then(|()| compare(&["video", "audio", "talk"], &theirs, &ours)),
+    };
+    outcome.with_context(|| said.trim().to_owned())
+}
+
+/// What a viewer has to say where nothing is lost. A search finds the camera here; slirp gives its answer away.
+fn said_all(said: &str, searching: bool, found: &str) -> Result<()> {
+    ensure!(
+        said.contains("# closed by the camera"),
+        "the firmware heard no goodbye"
+    );
+    ensure!(
+        !searching || said.contains(LEASE),
+        "the firmware's address is not the lease {LEASE}"
+    );
+    ensure!(
+        !searching || said.contains(&format!("# Found {{ from: {found},")),
+        "no camera found at {found}"
+    );
+    Ok(())
 }
 
 fn listening_port(said: &str) -> Option<u16> {
@@ -248,40 +371,90 @@ fn listening_port(said: &str) -> Option<u16> {
     rest.split_once(',')?.0.parse().ok()
 }
 
-/// The firmware shows its clip to `wyze stream`.
-fn be_watched(wyze: &Path, case: &Case) -> Result<String> {
-    let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port();
-    let network = format!(",hostfwd=udp:127.0.0.1:{port}-:32761");
-    let mut firmware = Job::start(&mut qemu(case, port, &network))?;
-    let end = Instant::now() + LIMIT;
+/// Starts a firmware that is a camera, and waits until it is one. How many pictures its clip has.
+fn start_camera(
+    firmware: &Firmware,
+    network: &str,
+    address: &str,
+    framing: &str,
+) -> Result<(Job, u32)> {
+    let told = Told {
+        address,
+        framing,
+        camera: "-",
+        tone: 0,
+    };
+    let mut camera = Job::start(&mut qemu(firmware.board, &firmware.camera, network, &told))?;
     let mut frames = None;
-    firmware.wait_until(end, "it waited for a viewer", |said| {
+    camera.wait_until(Instant::now() + LIMIT, "it waited for a viewer", |said| {
         frames = clip_frames(said);
         frames.is_some()
     })?;
+    Ok((camera, frames.context("frames of the clip")?))
+}
+
+/// The firmware shows its clip to `wyze stream`.
+fn be_watched(host: &Host, firmware: &Firmware, framing: &str) -> Result<String> {
+    let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port();
+    let network = format!("user,hostfwd=udp:127.0.0.1:{port}-:32761");
+    let (mut camera, frames) = start_camera(firmware, &network, SLIRP, framing)?;
     let dir = tempfile::tempdir()?;
-    let film = dir.path().join("film.h264");
+    let ledger = dir.path().join("ledger");
     capture(
-        Command::new(wyze)
+        Command::new(&host.wyze)
             .arg("stream")
             .arg(format!(
                 "wyze://127.0.0.1:{port}?uid={UID}&enr={ENR}&mac={MAC}&dtls=true"
             ))
+            .args(["--frames", &frames.to_string(), "--reconnect", "off"])
             .arg("-o")
-            .arg(&film)
-            .args([
-                "--frames",
-                &frames.context("frames of the clip")?.to_string(),
-            ]),
+            .arg(dir.path().join("film.mp4"))
+            .arg("--ledger")
+            .arg(&ledger),
         LIMIT,
     )
-    .with_context(|| firmware.said())?;
-    let status = firmware.wait(end)?;
-    let said = firmware.said();
+    .with_context(|| camera.said())?;
+    let status = camera.wait(Instant::now() + LIMIT)?;
+    let said = camera.said();
     ensure!(status.success(), "the firmware failed:\n{said}");
-    check_film(&fs::read(&film)?, &Ledger::parse(&said)).with_context(|| said.trim().to_owned())
+    let theirs = Ledger::parse(&said);
+    let ours = Ledger::parse(&fs::read_to_string(&ledger)?);
+    compare(&["video", "audio"], &theirs, &ours).with_context(|| said.trim().to_owned())
+}
+
+/// One board finds another by broadcast and watches it, and nothing else is on their network.
+fn watch_each_other(viewer: &Firmware, camera: &Firmware, framing: &str) -> Result<String> {
+    // A cable is a TCP connection of one QEMU to the other.
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port();
+    let cable = |end| format!("socket,{end}=127.0.0.1:{port}");
+    let address = format!("{CABLE_CAMERA}/24");
+    let (mut camera, _) = start_camera(camera, &cable("listen"), &address, framing)?;
+    let told = Told {
+        address: &format!("{CABLE_VIEWER}/24"),
+        framing,
+        camera: "broadcast",
+        tone: TONE,
+    };
+    let mut qemu = qemu(viewer.board, &viewer.viewer, &cable("connect"), &told);
+    let seen = capture(&mut qemu, LIMIT).with_context(|| camera.said())?;
+    let status = camera.wait(Instant::now() + LIMIT)?;
+    let said = camera.said();
+    ensure!(status.success(), "the camera failed:\n{said}");
+    said_all(&seen, false, "")?;
+    ensure!(
+        seen.contains(&format!("# Found {{ from: {CABLE_CAMERA}:32761,")),
+        "no camera found by broadcast:\n{seen}"
+    );
+    compare(
+        &["video", "audio", "talk"],
+        &Ledger::parse(&said),
+        &Ledger::parse(&seen),
+    )
+    .with_context(|| format!("{}\n{}", said.trim(), seen.trim()))
 }
 
 /// What a firmware that is a camera says before it waits.
@@ -290,171 +463,9 @@ fn clip_frames(said: &str) -> Option<u32> {
     rest.split_once(' ')?.0.parse().ok()
 }
 
-/// Every frame that the firmware sent lies in the film, and nothing else does.
-fn check_film(film: &[u8], sent: &Ledger) -> Result<String> {
-    let frames = sent.stream("video");
-    ensure!(!frames.is_empty(), "the firmware sent no frame");
-    let mut rest = film;
-    for (number, frame) in frames.iter().enumerate() {
-        let (bytes, behind) = rest
-            .split_at_checked(frame.len)
-            .with_context(|| format!("the film ends in frame {number}"))?;
-        ensure!(
-            frame.hash == hash(bytes),
-            "frame {number} differs in the film"
-        );
-        rest = behind;
-    }
-    ensure!(rest.is_empty(), "{} bytes too many in the film", rest.len());
-    Ok(format!("{} video frames equal", frames.len()))
-}
-
-fn hash(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Frames by stream: what `wyze camera --ledger` and the firmware write, a line each.
-#[derive(Debug, Default)]
-struct Ledger(BTreeMap<String, Vec<Entry>>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Entry {
-    len: usize,
-    hash: String,
-}
-
-impl Ledger {
-    /// Takes the lines that are entries.
-    fn parse(text: &str) -> Self {
-        let mut ledger = Self::default();
-        for line in text.lines() {
-            let words: Vec<_> = line.split_ascii_whitespace().collect();
-            if let [stream @ ("video" | "audio" | "talk"), len, hash] = words[..]
-                && let (Ok(len), 64) = (len.parse(), hash.len())
-            {
-                let entry = Entry {
-                    len,
-                    hash: hash.to_owned(),
-                };
-                ledger.0.entry(stream.to_owned()).or_default().push(entry);
-            }
-        }
-        ledger
-    }
-
-    fn stream(&self, name: &str) -> &[Entry] {
-        self.0.get(name).map_or(&[], Vec::as_slice)
-    }
-}
-
-/// The same frames on both sides, in every stream.
-fn compare(camera: &Ledger, firmware: &Ledger) -> Result<String> {
-    let mut counts = Vec::new();
-    for name in ["video", "audio", "talk"] {
-        let (theirs, ours) = (camera.stream(name), firmware.stream(name));
-        ensure!(!theirs.is_empty(), "the camera's ledger has no {name}");
-        if theirs != ours {
-            let first = theirs.iter().zip(ours).position(|(a, b)| a != b);
-            bail!(
-                "{name}: {} frames at the camera, {} in the firmware, the first that differs is {}",
-                theirs.len(),
-                ours.len(),
-                first.unwrap_or(theirs.len().min(ours.len()))
-            );
-        }
-        counts.push(format!("{} {name}", ours.len()));
-    }
-    Ok(format!("{} frames equal", counts.join(", ")))
-}
-
-/// What arrived is what was sent, in order, and not much is missing. Without memory for frames, a lost packet costs video
-/// everything up to the next key frame.
-fn compare_lossy(camera: &Ledger, firmware: &Ledger) -> Result<String> {
-    let mut counts = Vec::new();
-    for (name, sent, received, least_percent) in [
-        ("video", camera, firmware, 5),
-        ("audio", camera, firmware, 80),
-        // Where the camera's login was lost it hears nothing of half a second.
-        ("talk", firmware, camera, 0),
-    ] {
-        let (sent, received) = (sent.stream(name), received.stream(name));
-        ensure!(
-            is_part_of(received, sent),
-            "{name}: a frame that was never sent arrived"
-        );
-        ensure!(
-            received.len() * 100 >= sent.len() * least_percent && !sent.is_empty(),
-            "{name}: only {} of {} frames arrived",
-            received.len(),
-            sent.len()
-        );
-        counts.push(format!("{}/{} {name}", received.len(), sent.len()));
-    }
-    Ok(format!("{} frames", counts.join(", ")))
-}
-
-/// Whether `some` are entries of `all` in their order.
-fn is_part_of(some: &[Entry], all: &[Entry]) -> bool {
-    let mut all = all.iter();
-    some.iter().all(|entry| all.any(|other| other == entry))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn ledger(lines: &[(&str, &str)]) -> Ledger {
-        let line = |(stream, data): &(&str, &str)| {
-            format!("{stream} {} {}\n", data.len(), hash(data.as_bytes()))
-        };
-        Ledger::parse(&lines.iter().map(line).collect::<String>())
-    }
-
-    const ALL: [(&str, &str); 5] = [
-        ("video", "one"),
-        ("audio", "x"),
-        ("video", "two"),
-        ("video", "three"),
-        ("talk", "t"),
-    ];
-
-    #[test]
-    fn entries_are_told_from_other_lines() {
-        let hash = hash(b"abc");
-        let text = format!("# video 3 frames\nvideo 3 {hash}\nvideo x {hash}\nvideo 3 ab\n");
-        let ledger = Ledger::parse(&text);
-        assert_eq!(ledger.stream("video").len(), 1);
-        assert!(ledger.stream("audio").is_empty());
-    }
-
-    #[test]
-    fn a_frame_that_is_missing_or_differs_is_noticed() {
-        assert!(compare(&ledger(&ALL), &ledger(&ALL)).is_ok());
-        assert!(compare(&ledger(&ALL), &ledger(&ALL[1..])).is_err());
-        let mut other = ALL;
-        other[2].1 = "tow";
-        assert!(compare(&ledger(&ALL), &ledger(&other)).is_err());
-        assert!(compare(&ledger(&[]), &ledger(&[])).is_err());
-    }
-
-    #[test]
-    fn loss_takes_frames_away_and_adds_none() {
-        assert!(compare_lossy(&ledger(&ALL), &ledger(&ALL[1..])).is_ok());
-        let mut other = ALL;
-        other.swap(0, 2);
-        assert!(compare_lossy(&ledger(&ALL), &ledger(&other)).is_err());
-        assert!(compare_lossy(&ledger(&ALL), &ledger(&ALL[2..])).is_err());
-    }
-
-    #[test]
-    fn a_film_is_cut_at_the_frames() {
-        let sent = ledger(&ALL);
-        assert!(check_film(b"onetwothree", &sent).is_ok());
-        assert!(check_film(b"onetwothre", &sent).is_err());
-        assert!(check_film(b"onetwothree.", &sent).is_err());
-        assert!(check_film(b"onetowthree", &sent).is_err());
-    }
 
     #[test]
     fn ports_and_counts_are_read() {
@@ -463,5 +474,28 @@ mod tests {
             Some(4711)
         );
         assert_eq!(clip_frames("# a clip of 75 frames\n"), Some(75));
+    }
+
+    #[test]
+    fn a_search_has_to_end_at_the_lease_and_the_camera() {
+        let said = "# at 192.168.76.9/24 by DHCP, router\n# Found { from: 127.0.0.1:9, f\n# closed by the camera";
+        assert!(said_all(said, true, "127.0.0.1:9").is_ok());
+        assert!(said_all(said, true, "127.0.0.1:8").is_err());
+        assert!(said_all(&said.replace("76.9", "2.15"), true, "127.0.0.1:9").is_err());
+        assert!(said_all("# lost", false, "").is_err());
+    }
+
+    #[test]
+    fn every_case_is_run_and_told_in_order() {
+        let case = |n: usize| -> Case<'static> {
+            (n.to_string(), Box::new(move || Ok(format!("note {n}"))))
+        };
+        let mut cases: Vec<_> = (0..9).map(case).collect();
+        cases.push(("9".to_owned(), Box::new(|| panic!("as it should"))));
+        let done = run_all(cases);
+        let names: Vec<_> = done.iter().map(|(name, ..)| name.as_str()).collect();
+        assert_eq!(names, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+        assert_eq!(done[8].2.as_ref().unwrap(), "note 8");
+        assert!(done[9].2.is_err());
     }
 }

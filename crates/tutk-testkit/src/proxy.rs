@@ -19,12 +19,28 @@ use crate::net::{Dice, Faults};
 /// How long a pass waits for a datagram before it looks at the clock again.
 const TICK: Duration = Duration::from_millis(1);
 
+/// Datagrams that a [`Proxy`] has thrown away, by where they were going.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// From the client.
+    pub to_server: u32,
+    /// From the server.
+    pub to_client: u32,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    forwarded: AtomicU32,
+    lost_to_server: AtomicU32,
+    lost_to_client: AtomicU32,
+}
+
 /// A running proxy. Dropping it stops it.
 #[derive(Debug)]
 pub struct Proxy {
     addr: SocketAddr,
     stop: Arc<AtomicBool>,
-    forwarded: Arc<AtomicU32>,
+    counters: Arc<Counters>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -48,7 +64,7 @@ impl Proxy {
         back.connect(server)?;
         let addr = front.local_addr()?;
         let stop = Arc::new(AtomicBool::new(false));
-        let forwarded = Arc::new(AtomicU32::new(0));
+        let counters = Arc::new(Counters::default());
         let mut relay = Relay {
             front,
             back,
@@ -56,7 +72,7 @@ impl Proxy {
             dice: Dice::new(seed, faults),
             waiting: BTreeMap::new(),
             next_id: 0,
-            forwarded: Arc::clone(&forwarded),
+            counters: Arc::clone(&counters),
         };
         let stopped = Arc::clone(&stop);
         let end = Instant::now() + limit;
@@ -68,7 +84,7 @@ impl Proxy {
         Ok(Self {
             addr,
             stop,
-            forwarded,
+            counters,
             thread: Some(thread),
         })
     }
@@ -80,7 +96,15 @@ impl Proxy {
 
     /// Datagrams passed on so far, both ways, second copies included.
     pub fn forwarded(&self) -> u32 {
-        self.forwarded.load(Ordering::Relaxed)
+        self.counters.forwarded.load(Ordering::Relaxed)
+    }
+
+    /// Datagrams thrown away so far.
+    pub fn lost(&self) -> Lost {
+        Lost {
+            to_server: self.counters.lost_to_server.load(Ordering::Relaxed),
+            to_client: self.counters.lost_to_client.load(Ordering::Relaxed),
+        }
     }
 }
 
@@ -106,7 +130,7 @@ struct Relay {
     dice: Dice,
     waiting: BTreeMap<(Instant, u64), (Way, Vec<u8>)>,
     next_id: u64,
-    forwarded: Arc<AtomicU32>,
+    counters: Arc<Counters>,
 }
 
 impl Relay {
@@ -130,7 +154,8 @@ impl Relay {
                 (Way::ToClient, Some(client)) => self.front.send_to(&bytes, client),
                 (Way::ToClient, None) => continue,
             };
-            self.forwarded
+            self.counters
+                .forwarded
                 .fetch_add(u32::from(sent.is_ok()), Ordering::Relaxed);
         }
     }
@@ -138,6 +163,13 @@ impl Relay {
     fn accept(&mut self, way: Way, bytes: &[u8]) {
         let now = Instant::now();
         let fate = self.dice.throw();
+        if fate.delays.is_empty() {
+            let lost = match way {
+                Way::ToServer => &self.counters.lost_to_server,
+                Way::ToClient => &self.counters.lost_to_client,
+            };
+            lost.fetch_add(1, Ordering::Relaxed);
+        }
         let mut bytes = bytes.to_vec();
         if let Some(bit) = fate.flip {
             Dice::flip(&mut bytes, bit);

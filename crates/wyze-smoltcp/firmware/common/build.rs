@@ -19,8 +19,13 @@ fn main() {
     let clip = Clip::open(&path).expect("the demo is a clip");
     let video = clip.video().expect("the demo has a picture");
     let audio = clip.audio().expect("the demo has sound");
+    let samples = clip.samples().iter().take_while(|s| s.time < LENGTH);
+    let samples: Vec<_> = samples.collect();
+    // It ends with a picture: a viewer that has seen the last one has heard everything, too.
+    let last = samples.iter().rposition(|s| s.track == Track::Video);
+    let samples = &samples[..=last.expect("the demo begins with a picture")];
     let (mut bytes, mut index) = (Vec::new(), String::new());
-    for sample in clip.samples().iter().take_while(|s| s.time < LENGTH) {
+    for sample in samples {
         let start = bytes.len();
         bytes.extend_from_slice(&sample.data);
         writeln!(

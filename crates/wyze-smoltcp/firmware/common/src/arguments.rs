@@ -1,38 +1,53 @@
 //! What the host tells the firmware. A board would have it in its flash.
 
+#[cfg(not(feature = "camera"))]
+use core::net::SocketAddrV4;
+
+use smoltcp::wire::Ipv4Cidr;
 use wyze_smoltcp::session::{Enr, Framings, Mac, Uid};
 
 use crate::Failure;
 
-/// Who the camera is, and where.
+/// Where the board's address comes from.
 #[derive(Debug)]
-pub struct Arguments<'a> {
-    /// Where the camera is, on the host.
-    #[cfg(not(feature = "camera"))]
-    pub(crate) port: u16,
+pub(crate) enum Address {
+    Dhcp,
+    Static(Ipv4Cidr),
+}
+
+/// Who the board is, and who the camera.
+#[derive(Debug)]
+pub(crate) struct Arguments<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) address: Address,
     pub(crate) framings: Framings,
     pub(crate) uid: Uid,
     pub(crate) enr: Enr,
     pub(crate) mac: Mac,
     /// Randomness, because QEMU's boards have no generator: 64 hexadecimal digits.
     pub(crate) seed: [u8; 32],
-    pub(crate) name: &'a str,
+    /// Where the camera is; `None`: somewhere on our network.
+    #[cfg(not(feature = "camera"))]
+    pub(crate) camera: Option<SocketAddrV4>,
+    /// How many frames of the tone to say.
+    #[cfg(not(feature = "camera"))]
+    pub(crate) tone: u32,
 }
 
 impl<'a> Arguments<'a> {
-    /// Program, port, framing, UID, ENR, MAC, seed.
+    /// Program, `dhcp` or the board's address, framing, UID, ENR, MAC, seed; for a viewer also `broadcast` or the camera's
+    /// address, and the length of the tone in frames.
     ///
     /// # Errors
     /// Which one is missing or malformed.
-    pub fn parse(mut words: impl Iterator<Item = &'a str>) -> Result<Self, Failure> {
+    pub(crate) fn parse(mut words: impl Iterator<Item = &'a str>) -> Result<Self, Failure> {
         let mut next = |name| words.next().ok_or(Failure::Argument(name));
-        let name = next("program")?;
-        let port = next("port")?;
-        #[cfg(feature = "camera")]
-        let _ = port;
         Ok(Self {
-            #[cfg(not(feature = "camera"))]
-            port: port.parse().map_err(|_| Failure::Argument("port"))?,
+            name: next("program")?,
+            address: match next("address")? {
+                "dhcp" => Address::Dhcp,
+                text => Address::Static(text.parse().map_err(|()| Failure::Argument("address"))?),
+            },
             framings: match next("framing")? {
                 "transcode" => Framings::TRANSCODE,
                 "cc51" => Framings::CC51,
@@ -42,7 +57,15 @@ impl<'a> Arguments<'a> {
             enr: Enr::new(next("enr")?).map_err(|_| Failure::Argument("enr"))?,
             mac: Mac::new(next("mac")?).map_err(|_| Failure::Argument("mac"))?,
             seed: seed(next("seed")?).ok_or(Failure::Argument("seed"))?,
-            name,
+            #[cfg(not(feature = "camera"))]
+            camera: match next("camera")? {
+                "broadcast" => None,
+                text => Some(text.parse().map_err(|_| Failure::Argument("camera"))?),
+            },
+            #[cfg(not(feature = "camera"))]
+            tone: next("tone")?
+                .parse()
+                .map_err(|_| Failure::Argument("tone"))?,
         })
     }
 }

@@ -3,18 +3,17 @@
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::Ipv4Cidr;
 use wyze_smoltcp::session::{
     AudioFormat, Camera, CameraConfig, CameraEvent, Codec, Cx, FrameInfo, LAN_PORT, Memory,
-    OutFrame, Stream,
+    OutFrame, Storage, Stream,
 };
 use wyze_smoltcp::{Progress, Server, session_time};
 
 use crate::network::{self, Network};
 use crate::{Arguments, Board, Failure, ledger};
 
-/// Where QEMU expects its guest.
-const ADDRESS: Ipv4Cidr = Ipv4Cidr::new(smoltcp::wire::Ipv4Address::new(10, 0, 2, 15), 24);
+/// How long it stays after its last frame: a viewer that has seen enough leaves first.
+const LINGER: Duration = Duration::from_millis(1500);
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A frame of the clip, and where its bytes lie.
@@ -66,16 +65,22 @@ pub(crate) fn run<B: Board>(board: &mut B, arguments: &Arguments<'_>) -> Result<
     let mut rng = ChaCha20Rng::from_seed(arguments.seed);
     let mut network_memory = network::Memory::new();
     let mut network = Network::new(board, &mut network_memory, LAN_PORT, rng.next_u64())?;
-    network.set_address(ADDRESS);
+    network.configure(board, &arguments.address)?;
 
     let config = CameraConfig {
         framings: arguments.framings,
+        two_way: true,
         ..CameraConfig::new(arguments.uid, &arguments.enr, &arguments.mac)
     };
-    let mut memory = Memory::<0, 0>::new();
+    // Room for what a viewer says; nothing else comes that is put together.
+    let (mut memory, mut talk_handshake) = (Memory::<0, 4096>::new(), [0; 512]);
+    let storage = Storage {
+        talk_handshake: &mut talk_handshake,
+        ..memory.split()
+    };
     let begun = board.now();
     let mut cx = Cx::new(session_time(begun), &mut rng);
-    let camera = Camera::new(&config, memory.split(), &mut cx);
+    let camera = Camera::new(&config, storage, &mut cx);
     let mut datagram = [0; 1500];
     let mut server = Server::new(camera, &mut datagram);
     let frames = SAMPLES.iter().filter(|sample| sample.video).count();
@@ -83,7 +88,7 @@ pub(crate) fn run<B: Board>(board: &mut B, arguments: &Arguments<'_>) -> Result<
     let _ = writeln!(board, "# a clip of {frames} frames");
 
     let mut viewer = Viewer::default();
-    let (mut start, mut next) = (None, 0);
+    let (mut start, mut next, mut done) = (None, 0, begun);
     loop {
         let received = network.receive(board);
         let now = board.now();
@@ -106,11 +111,12 @@ pub(crate) fn run<B: Board>(board: &mut B, arguments: &Arguments<'_>) -> Result<
                 Some(sample) if now >= start + Duration::from_micros(sample.at) => {
                     send(board, &mut network, &mut server, &mut rng, sample);
                     next += 1;
+                    done = now;
                     continue;
                 }
                 Some(sample) => wait = Some(start + Duration::from_micros(sample.at) - now),
-                None if now > start + Duration::from_secs(10) => server.camera().close(),
-                None => {}
+                None if now >= done + LINGER => server.camera().close(),
+                None => wait = Some(done + LINGER - now),
             }
         }
         if received {
@@ -131,6 +137,7 @@ fn note(board: &mut impl Board, viewer: &mut Viewer, event: &CameraEvent<'_>) {
         _ => {}
     }
     let _ = match event {
+        CameraEvent::Audio(frame) => ledger::enter(board, "talk", frame.data),
         CameraEvent::Command { code, .. } => writeln!(board, "# command K{}", code.0),
         event => writeln!(board, "# {event:?}"),
     };

@@ -13,11 +13,11 @@ mod viewer;
 
 use core::fmt;
 
+use semihosting::process;
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
-use wyze_smoltcp::session::Cause;
 
-pub use arguments::Arguments;
+use arguments::Arguments;
 
 /// A board: a network device with a clock and a console.
 pub trait Board: Device + fmt::Write {
@@ -32,14 +32,14 @@ pub trait Board: Device + fmt::Write {
 }
 
 /// Why the firmware gave up.
-#[derive(Debug, Clone, Copy)]
-pub enum Failure {
+enum Failure {
     /// An argument is missing or malformed.
     Argument(&'static str),
     /// It took longer than a minute.
     Timeout(&'static str),
     /// The session ended too early.
-    Closed(Cause),
+    #[cfg(not(feature = "camera"))]
+    Closed(wyze_smoltcp::session::Cause),
     /// A step went otherwise than it should.
     Step(&'static str),
 }
@@ -49,19 +49,30 @@ impl fmt::Display for Failure {
         match self {
             Self::Argument(name) => write!(f, "no usable argument {name}"),
             Self::Timeout(what) => write!(f, "timed out: {what}"),
+            #[cfg(not(feature = "camera"))]
             Self::Closed(cause) => write!(f, "the session ended: {cause}"),
             Self::Step(what) => f.write_str(what),
         }
     }
 }
 
-/// Everything, from the first packet to the report.
-///
-/// # Errors
-/// What went wrong.
-pub fn run<B: Board>(board: &mut B, arguments: &Arguments<'_>) -> Result<(), Failure> {
+/// Everything, from the arguments to the exit code; `board` starts the board, whose console is `console` all along.
+pub fn main<B: Board>(console: &mut impl fmt::Write, board: impl FnOnce() -> Option<B>) -> ! {
+    let outcome = run(board);
+    let _ = match &outcome {
+        Ok(()) => writeln!(console, "# PASS"),
+        Err(failure) => writeln!(console, "# FAIL: {failure}"),
+    };
+    process::exit(i32::from(outcome.is_err()))
+}
+
+fn run<B: Board>(board: impl FnOnce() -> Option<B>) -> Result<(), Failure> {
+    let words = semihosting::experimental::env::args::<384>();
+    let words = words.map_err(|_| Failure::Argument("list"))?;
+    let arguments = Arguments::parse((&words).filter_map(Result::ok))?;
+    let mut board = board().ok_or(Failure::Step("there is no network device"))?;
     #[cfg(feature = "camera")]
-    return camera::run(board, arguments);
+    return camera::run(&mut board, &arguments);
     #[cfg(not(feature = "camera"))]
-    viewer::run(board, arguments)
+    viewer::run(&mut board, &arguments)
 }

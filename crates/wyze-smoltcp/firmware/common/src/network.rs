@@ -3,14 +3,11 @@
 use smoltcp::iface::{
     Config, Interface, PollIngressSingleResult, SocketHandle, SocketSet, SocketStorage,
 };
-#[cfg(not(feature = "camera"))]
-use smoltcp::socket::dhcpv4;
-use smoltcp::socket::udp;
+use smoltcp::socket::{dhcpv4, udp};
 use smoltcp::time::Duration;
-#[cfg(not(feature = "camera"))]
-use smoltcp::wire::Ipv4Address;
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Cidr};
 
+use crate::arguments::Address;
 use crate::{Board, Failure};
 
 /// Memory of the sockets.
@@ -67,8 +64,23 @@ impl<'a> Network<'a> {
         })
     }
 
-    /// Takes an address of its own.
-    pub(crate) fn set_address(&mut self, address: Ipv4Cidr) {
+    /// Gets an address, and says it.
+    pub(crate) fn configure<B: Board>(
+        &mut self,
+        board: &mut B,
+        address: &Address,
+    ) -> Result<Ipv4Cidr, Failure> {
+        match address {
+            Address::Dhcp => self.lease(board),
+            Address::Static(address) => {
+                self.set_address(*address);
+                let _ = writeln!(board, "# at {address}");
+                Ok(*address)
+            }
+        }
+    }
+
+    fn set_address(&mut self, address: Ipv4Cidr) {
         self.iface.update_ip_addrs(|addresses| {
             addresses.clear();
             // There is room for one.
@@ -76,12 +88,8 @@ impl<'a> Network<'a> {
         });
     }
 
-    /// Asks for an address until there is one. Says it, and who routes.
-    #[cfg(not(feature = "camera"))]
-    pub(crate) fn lease<B: Board>(
-        &mut self,
-        board: &mut B,
-    ) -> Result<(Ipv4Cidr, Option<Ipv4Address>), Failure> {
+    /// Asks for an address until there is one.
+    fn lease<B: Board>(&mut self, board: &mut B) -> Result<Ipv4Cidr, Failure> {
         let dhcp = self.sockets.add(dhcpv4::Socket::new());
         let end = board.now() + Duration::from_secs(15);
         while board.now() < end {
@@ -90,7 +98,12 @@ impl<'a> Network<'a> {
             if let Some(dhcpv4::Event::Configured(lease)) = event {
                 let (address, router) = (lease.address, lease.router);
                 self.set_address(address);
-                return Ok((address, router));
+                if let Some(router) = router {
+                    // There is room for one.
+                    let _ = self.iface.routes_mut().add_default_ipv4_route(router);
+                }
+                let _ = writeln!(board, "# at {address} by DHCP, router {router:?}");
+                return Ok(address);
             }
             self.transmit(board);
             let delay = self.poll_delay(board);

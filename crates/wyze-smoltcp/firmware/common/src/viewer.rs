@@ -1,11 +1,11 @@
 //! The firmware as a viewer.
 //!
 //! ```text
-//!   DHCP ─► search ─► … ─► let in ─► K10042 night vision on ─► K10040 says so ─► talk: a tone ─► talk over
-//!                                        └──────── video and audio, chunk by chunk, until the camera hangs up ──┘
+//!   an address ─► search ─► … ─► let in ─► K10042 night vision on ─► K10040 says so ─► talk: a tone ─► talk over
+//!                                              └──────── video and audio, chunk by chunk, until the camera hangs up ──┘
 //! ```
 
-use core::net::SocketAddrV4;
+use core::net::SocketAddr;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -15,8 +15,8 @@ use wyze_smoltcp::session::kauth::command::{
 };
 use wyze_smoltcp::session::kauth::{Code, Message};
 use wyze_smoltcp::session::{
-    AudioFormat, Cause, Client, ClientConfig, Codec, Cx, Event, Memory, RequestId, Storage, Stream,
-    TalkFrame,
+    AudioFormat, Cause, Client, ClientConfig, Codec, Cx, Event, LAN_PORT, Memory, RequestId,
+    Storage, Stream, TalkFrame,
 };
 use wyze_smoltcp::{Connection, Status, broadcast, session_time};
 
@@ -26,8 +26,6 @@ use crate::{Arguments, Board, Failure};
 
 /// A minute is ample for a clip of seconds.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Half a second of tone.
-const TONE_FRAMES: u32 = 25;
 const TONE_FRAME: Duration = Duration::from_millis(20);
 /// 20 ms of 16-bit samples at 8 kHz.
 const TONE_BYTES: usize = 320;
@@ -122,15 +120,11 @@ pub(crate) fn run<B: Board>(board: &mut B, arguments: &Arguments<'_>) -> Result<
     let mut network_memory = network::Memory::new();
     let port = 0xc000 | rng.next_u32() as u16;
     let mut network = Network::new(board, &mut network_memory, port, rng.next_u64())?;
-    let (address, router) = network.lease(board)?;
-    let _ = writeln!(board, "# {} at {address}", arguments.name);
-
-    // QEMU lets no broadcast out; the host is where its router is.
-    let host = router.ok_or(Failure::Step("the lease names no router"))?;
-    let targets = [
-        broadcast(address, arguments.port),
-        SocketAddrV4::new(host, arguments.port).into(),
-    ];
+    let _ = writeln!(board, "# {}", arguments.name);
+    let address = network.configure(board, &arguments.address)?;
+    let targets = [arguments
+        .camera
+        .map_or_else(|| broadcast(address, LAN_PORT), SocketAddr::V4)];
     let config = ClientConfig {
         framings: arguments.framings,
         ..ClientConfig::new(arguments.uid, &arguments.enr, &arguments.mac, &targets)
@@ -163,9 +157,16 @@ pub(crate) fn run<B: Board>(board: &mut B, arguments: &Arguments<'_>) -> Result<
         let status = connection.poll(network.socket(), &mut cx, |event| seen.note(board, &event));
         if let Status::Closed(cause) = status {
             network.transmit(board);
-            return report(board, &seen, cause);
+            return report(board, &seen, cause, arguments.tone);
         }
-        let again = act(board, &mut network, &mut connection, &mut seen, &mut cx)?;
+        let again = act(
+            board,
+            &mut network,
+            &mut connection,
+            &mut seen,
+            arguments.tone,
+            &mut cx,
+        )?;
         network.transmit(board);
         if now > begun + LIMIT {
             return Err(Failure::Timeout("the camera does not hang up"));
@@ -185,6 +186,7 @@ fn act<B: Board>(
     network: &mut Network<'_>,
     connection: &mut Connection<'_, '_>,
     seen: &mut Seen,
+    tone_frames: u32,
     cx: &mut Cx<'_>,
 ) -> Result<Option<Duration>, Failure> {
     let client = connection.client();
@@ -203,7 +205,7 @@ fn act<B: Board>(
             started.map_err(|_| Failure::Step("the talk does not begin"))?;
             Step::AwaitTalk
         }
-        Step::Talk { .. } if seen.said == TONE_FRAMES => {
+        Step::Talk { .. } if seen.said == tone_frames => {
             let stopped = client.stop_talk(cx);
             stopped.map_err(|_| Failure::Step("the talk does not end"))?;
             Step::Hush
@@ -253,7 +255,12 @@ fn tone(number: u32) -> [u8; TONE_BYTES] {
 }
 
 /// Says what was seen, and whether that is a success: the camera hung up, after everything was done.
-fn report(board: &mut impl Board, seen: &Seen, cause: Cause) -> Result<(), Failure> {
+fn report(
+    board: &mut impl Board,
+    seen: &Seen,
+    cause: Cause,
+    tone_frames: u32,
+) -> Result<(), Failure> {
     let _ = writeln!(
         board,
         "# {} video frames, {} dropped; {} audio frames, {} dropped; night vision {:?}; {} frames said",
@@ -271,7 +278,7 @@ fn report(board: &mut impl Board, seen: &Seen, cause: Cause) -> Result<(), Failu
     if seen.night_vision != Some(NightVision::On) {
         return Err(Failure::Step("night vision is not on"));
     }
-    if seen.said != TONE_FRAMES {
+    if seen.said != tone_frames {
         return Err(Failure::Step("the tone was not said"));
     }
     Ok(())

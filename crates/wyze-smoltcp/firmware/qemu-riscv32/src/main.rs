@@ -1,36 +1,13 @@
-//! The firmware on QEMU's `virt` machine: start, console, arguments, exit code.
+//! The firmware on QEMU's `virt` machine.
 #![no_std]
 #![no_main]
 
 mod machine;
 mod net;
 
-use core::fmt::Write;
-
-use firmware_common::{Arguments, Failure};
-use machine::Machine;
 use riscv_rt::entry;
-use semihosting::process;
 
 #[entry]
 fn main() -> ! {
-    let mut uart = machine::Uart;
-    match start() {
-        Ok(()) => {
-            let _ = writeln!(uart, "# PASS");
-            process::exit(0)
-        }
-        Err(failure) => {
-            let _ = writeln!(uart, "# FAIL: {failure}");
-            process::exit(1)
-        }
-    }
-}
-
-fn start() -> Result<(), Failure> {
-    let words = semihosting::experimental::env::args::<256>();
-    let words = words.map_err(|_| Failure::Argument("list"))?;
-    let arguments = Arguments::parse((&words).filter_map(Result::ok))?;
-    let mut machine = Machine::new().ok_or(Failure::Step("there is no network device"))?;
-    firmware_common::run(&mut machine, &arguments)
+    firmware_common::main(&mut machine::Uart, machine::Machine::new)
 }

@@ -121,7 +121,7 @@ pub(crate) fn size(check: bool) -> Result<String> {
 pub(crate) fn build(build: &Build, program: &str, features: &str) -> Result<PathBuf> {
     let target_dir = std::path::absolute(target_dir())?;
     let mut command = cargo(&format!(
-        "build --quiet --bin {program} --profile {} --target {} --target-dir {}",
+        "build --quiet --locked --bin {program} --profile {} --target {} --target-dir {}",
         build.profile,
         build.target,
         target_dir.display()

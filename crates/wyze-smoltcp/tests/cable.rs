@@ -147,6 +147,8 @@ struct Outcome {
     heard: Vec<Vec<u8>>,
     found: Option<SocketAddr>,
     ended: Option<Cause>,
+    /// How often the app was let in.
+    sessions: u32,
     /// How often both ends were asleep.
     sleeps: u32,
     took: Duration,
@@ -160,6 +162,8 @@ struct Visit<'a> {
     frames: &'a [Vec<u8>],
     /// Audio that the app sends meanwhile.
     talk: &'a [Vec<u8>],
+    /// The camera hangs up after this many frames, and the app begins anew.
+    hang_up_after: Option<usize>,
 }
 
 /// Lets the app visit the camera until the app's session has ended.
@@ -197,7 +201,10 @@ fn visit(visit: &Visit<'_>) -> Outcome {
         let mut busy = app.receive(now);
         let (socket, mut cx) = app.parts(now);
         let status = connection.poll(socket, &mut cx, |event| match event {
-            Event::Authenticated(_) => outcome.let_in = true,
+            Event::Authenticated(_) => {
+                outcome.let_in = true;
+                outcome.sessions += 1;
+            }
             Event::Phase(wyze_smoltcp::session::Phase::Found { from, .. }) => {
                 outcome.found = Some(from);
             }
@@ -233,7 +240,12 @@ fn visit(visit: &Visit<'_>) -> Outcome {
             busy = true;
         }
         app.transmit(now);
-        if let Status::Closed(cause) = status {
+        if status == Status::Closed(Cause::Peer) && visit.hang_up_after.is_some() {
+            // Through the same connection, in the same memory.
+            let config = ClientConfig::new(uid(), &enr, &mac, visit.targets);
+            let mut cx = app.parts(now).1;
+            connection.client().restart(&config, &mut cx);
+        } else if let Status::Closed(cause) = status {
             outcome.ended = Some(cause);
             outcome.took = now - Instant::ZERO;
             return outcome;
@@ -264,6 +276,9 @@ fn visit(visit: &Visit<'_>) -> Outcome {
             busy = true;
             if server.send_frame(socket, &mut cx, frame) == Progress::Done {
                 outgoing = None;
+                if visit.hang_up_after == Some(visit.frames.len() - frames.len()) {
+                    server.camera().close();
+                }
             }
         }
         device.transmit(now);
@@ -308,12 +323,27 @@ fn a_camera_found_by_broadcast_sends_every_frame() {
         loss: 0,
         frames: &frames,
         talk: &[],
+        hang_up_after: None,
     });
     assert_eq!(outcome.found, Some("192.168.7.2:32761".parse().unwrap()));
     assert!(outcome.video == frames, "{} frames", outcome.video.len());
     assert_eq!(outcome.ended, Some(Cause::Local));
     // Nothing spins: at most once a millisecond over the whole second.
     assert!(outcome.sleeps < 1000, "{} sleeps", outcome.sleeps);
+}
+
+#[test]
+fn a_camera_that_hangs_up_is_watched_again_through_the_same_connection() {
+    let frames = frames(12, 3000);
+    let outcome = visit(&Visit {
+        targets: &anywhere(),
+        loss: 0,
+        frames: &frames,
+        talk: &[],
+        hang_up_after: Some(5),
+    });
+    assert_eq!((outcome.sessions, outcome.ended), (2, Some(Cause::Local)));
+    assert!(outcome.video == frames, "{} frames", outcome.video.len());
 }
 
 #[test]
@@ -324,6 +354,7 @@ fn audio_goes_the_other_way() {
         loss: 0,
         frames: &frames(5, 3000),
         talk: &talk,
+        hang_up_after: None,
     });
     assert!(outcome.heard == talk, "{} frames", outcome.heard.len());
 }
@@ -336,6 +367,7 @@ fn loss_costs_frames_and_not_the_session() {
         loss: 5,
         frames: &frames,
         talk: &[],
+        hang_up_after: None,
     });
     assert!(outcome.let_in);
     let arrived = outcome.video.len();
@@ -352,6 +384,7 @@ fn a_neighbour_that_is_gone_does_not_hold_up_the_search() {
             loss: 0,
             frames: &frames(1, 100),
             talk: &[],
+            hang_up_after: None,
         });
         assert!(outcome.let_in, "order {order:?}: {outcome:?}");
         assert_eq!(outcome.video.len(), 1);
@@ -365,6 +398,7 @@ fn nobody_there_is_an_end_and_not_a_hang() {
         loss: 0,
         frames: &[],
         talk: &[],
+        hang_up_after: None,
     });
     assert_eq!(outcome.ended, Some(Cause::NoAnswer));
     assert!(outcome.took < Duration::from_secs(10), "{}", outcome.took);

@@ -1,4 +1,4 @@
-//! An intercom panel on an ESP32-C3. NOT RUN on hardware by us: it is compile-checked only.
+//! An intercom panel on an ESP32-C3. NOT RUN on hardware by us: it is compiled and linked only.
 //!
 //! ```text
 //!   wifi ── network ── panel ◄── buttons      one task each, one executor

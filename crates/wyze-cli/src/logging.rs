@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Instant;
 
-use log::{Level, LevelFilter, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 
 /// `-v` shows what the layers drop and decide, `-vv` all else; `RUST_LOG` overrides both.
 pub(crate) fn init(verbose: u8) {
@@ -13,13 +13,10 @@ pub(crate) fn init(verbose: u8) {
         _ => LevelFilter::Trace,
     };
     let start = Instant::now();
-    env_logger::Builder::new()
+    let logger = env_logger::Builder::new()
         .filter_level(level)
         .parse_default_env()
         .format(move |out, record| {
-            if tells_secrets(record) {
-                return Ok(());
-            }
             let at = start.elapsed().as_secs_f64();
             writeln!(
                 out,
@@ -29,15 +26,37 @@ pub(crate) fn init(verbose: u8) {
                 record.args()
             )
         })
-        .init();
+        .build();
+    log::set_max_level(logger.filter());
+    // This is the first and only logger.
+    let _ = log::set_boxed_logger(Box::new(Discreet(logger)));
 }
 
-/// At its lowest level, the HTTP library shows addresses whole, with what they say about the user, and headers.
-fn tells_secrets(record: &Record<'_>) -> bool {
-    record.level() == Level::Trace
+/// Says of the libraries below that their lowest level is off, whatever was asked for. To leave its lines out would not do:
+/// where it is on, the HTTP library shows addresses whole at other levels too, with what their query says about the user.
+struct Discreet<L>(L);
+
+impl<L: Log> Log for Discreet<L> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        !tells_secrets(metadata) && self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !tells_secrets(record.metadata()) {
+            self.0.log(record);
+        }
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
+
+fn tells_secrets(metadata: &Metadata<'_>) -> bool {
+    metadata.level() == Level::Trace
         && ["ureq", "rustls"]
             .iter()
-            .any(|library| record.target().starts_with(library))
+            .any(|library| metadata.target().starts_with(library))
 }
 
 #[cfg(test)]
@@ -45,12 +64,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_http_library_is_silent_at_its_lowest_level() {
-        let tells =
-            |level, target| tells_secrets(&Record::builder().level(level).target(target).build());
-        assert!(tells(Level::Trace, "ureq::run"));
-        assert!(tells(Level::Trace, "ureq_proto::client"));
-        assert!(!tells(Level::Debug, "ureq::run"));
-        assert!(!tells(Level::Trace, "wyze_session::client"));
+    fn the_http_library_is_told_that_its_lowest_level_is_off() {
+        let all = env_logger::Builder::new()
+            .parse_filters("trace,ureq::util=trace")
+            .build();
+        let logger = Discreet(all);
+        let on = |level, target| {
+            logger.enabled(&Metadata::builder().level(level).target(target).build())
+        };
+        for target in ["ureq::run", "ureq::util", "ureq_proto::client", "rustls"] {
+            assert!(!on(Level::Trace, target), "{target}");
+            assert!(on(Level::Debug, target), "{target}");
+        }
+        assert!(on(Level::Trace, "wyze_session::client"));
     }
 }

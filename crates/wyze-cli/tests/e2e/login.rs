@@ -27,6 +27,12 @@ fn answer(path: &str, body: &Value) -> Value {
             json!({"code": "2001", "msg": "expired"})
         }
         "/app/user/refresh_token" => json!({"code": "2001", "msg": "expired"}),
+        "/api/user/login" if body["email"] == "sms@example.org" => json!({
+            "access_token": null, "user_id": "user-0008", "mfa_options": ["PrimaryPhone"], "sms_session_id": "offer-0009",
+        }),
+        "/user/login/sendsmscode?mfaphonetype=primary&sessionid=offer-0009&userid=user-0008" => {
+            json!({"session_id": "sent-0010"})
+        }
         "/api/user/login" => json!({
             "access_token": null, "user_id": "user-0001", "mfa_options": ["TotpVerificationCode"],
             "mfa_details": {"totp_apps": [{"app_id": "app-0002"}]},
@@ -89,17 +95,24 @@ fn serve(mut tls: impl Read + Write) {
 }
 
 /// `wyze` with the service in place of the real one.
-fn run(config: &TempDir, service: &(String, PathBuf), args: &[&str], answers: &str) -> Output {
-    assert_cmd::Command::new(env!("CARGO_BIN_EXE_wyze"))
+fn command(config: &TempDir, service: &(String, PathBuf), args: &[&str]) -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_wyze"));
+    command
         .args(args)
         .env("WYZE_CONFIG_DIR", config.path())
         .env("WYZE_AUTH_URL", &service.0)
         .env("WYZE_API_URL", &service.0)
         .env("WYZE_ROOT_CERTIFICATE", &service.1)
-        .env("WYZE_EMAIL", "someone@example.org")
         .env("WYZE_KEY_ID", "key-id-0005")
         .env("WYZE_API_KEY", "api-key-0006")
-        .env("NO_PROXY", "*")
+        .env("NO_PROXY", "*");
+    command
+}
+
+/// Runs it at the highest log level.
+fn run(config: &TempDir, service: &(String, PathBuf), args: &[&str], answers: &str) -> Output {
+    command(config, service, args)
+        .env("WYZE_EMAIL", "someone@example.org")
         .env("RUST_LOG", "trace")
         .write_stdin(answers)
         .output()
@@ -108,17 +121,9 @@ fn run(config: &TempDir, service: &(String, PathBuf), args: &[&str], answers: &s
 
 /// As [`run`], asked nothing, and without logs.
 fn run_as(config: &TempDir, service: &(String, PathBuf), email: &str, args: &[&str]) -> Output {
-    assert_cmd::Command::new(env!("CARGO_BIN_EXE_wyze"))
-        .args(args)
-        .env("WYZE_CONFIG_DIR", config.path())
-        .env("WYZE_AUTH_URL", &service.0)
-        .env("WYZE_API_URL", &service.0)
-        .env("WYZE_ROOT_CERTIFICATE", &service.1)
+    command(config, service, args)
         .env("WYZE_EMAIL", email)
         .env("WYZE_PASSWORD", "password-0007")
-        .env("WYZE_KEY_ID", "key-id-0005")
-        .env("WYZE_API_KEY", "api-key-0006")
-        .env("NO_PROXY", "*")
         .env_remove("RUST_LOG")
         .output()
         .unwrap()
@@ -189,6 +194,48 @@ fn a_login_with_a_second_factor_makes_the_cameras_known_by_name() {
             CODE,
             "access-0003",
             "refresh-0004",
+            "api-key-0006",
+            "password-0007",
+        ] {
+            assert!(!all.contains(secret), "{secret:?} is in {all}");
+        }
+    }
+}
+
+/// The request for the SMS has what identifies user and session in its address.
+#[test]
+fn a_login_by_sms_shows_no_secret_at_the_highest_log_level() {
+    for (filter, args) in [
+        (None, &["-vv", "login", "--sms"][..]),
+        (Some("trace,ureq::util=trace"), &["login", "--sms"]),
+    ] {
+        let config = tempfile::tempdir().unwrap();
+        let service = service(config.path());
+        let mut command = command(&config, &service, args);
+        command.env("WYZE_EMAIL", "sms@example.org");
+        command.env("WYZE_PASSWORD", "password-0007");
+        match filter {
+            Some(filter) => command.env("RUST_LOG", filter),
+            None => command.env_remove("RUST_LOG"),
+        };
+        let output = command.write_stdin(format!("{CODE}\n")).output().unwrap();
+        assert_succeeds(&output);
+        let all = stdout(&output) + &stderr(&output);
+        for part in ["ureq::run: POST", "/user/login/sendSmsCode: HTTP 200"] {
+            assert!(all.contains(part), "the log is on: {all}");
+        }
+        for secret in [
+            UID,
+            ENR,
+            MAC,
+            CODE,
+            "offer-0009",
+            "sent-0010",
+            "user-0008",
+            "sms@example.org",
+            "access-0003",
+            "refresh-0004",
+            "key-id-0005",
             "api-key-0006",
             "password-0007",
         ] {

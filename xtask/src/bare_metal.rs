@@ -112,9 +112,28 @@ fn no_cfg_target() -> Result<()> {
 
 fn asks_for_target(source: &str) -> bool {
     source
-        .lines()
-        .filter(|line| line.contains("cfg"))
-        .any(|line| line.contains("target_"))
+        .match_indices("cfg")
+        .filter_map(|(at, _)| condition(&source[at..]))
+        .any(|condition| condition.contains("target_"))
+}
+
+/// What stands in the parentheses behind `cfg`, `cfg!`, `cfg_attr` or `cfg_select!`, on however many lines.
+fn condition(source: &str) -> Option<&str> {
+    let open = source.find(['(', '{'])?;
+    let name: String = source[..open].split_whitespace().collect();
+    if !["cfg", "cfg!", "cfg_attr", "cfg_select!"].contains(&name.as_str()) {
+        return None;
+    }
+    let mut depth = 0;
+    let end = source[open..].find(|c| {
+        match c {
+            '(' | '{' => depth += 1,
+            ')' | '}' => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    });
+    Some(&source[open..end.map_or(source.len(), |end| open + end)])
 }
 
 /// The features of every package of this workspace.
@@ -228,6 +247,15 @@ mod tests {
     fn a_question_for_the_target_is_found() {
         assert!(asks_for_target("#[cfg(target_arch = \"arm\")]"));
         assert!(asks_for_target("if cfg!(target_pointer_width = \"32\") {"));
+        assert!(asks_for_target(
+            "#[cfg(any(\n    feature = \"log\",\n    target_os = \"none\"\n))]"
+        ));
+        assert!(asks_for_target(
+            "#[cfg_attr(\n    all(test, target_os = \"linux\"),\n    ignore\n)]"
+        ));
+        assert!(!asks_for_target(
+            "// cfg of what\nfn f(target_a: u8) {}\n#[cfg(all(\n    test\n))]\nlet target_b = 1;"
+        ));
         assert!(!asks_for_target(
             "#[cfg(feature = \"log\")]\nlet target_a = 1;"
         ));

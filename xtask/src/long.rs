@@ -4,20 +4,20 @@ use anyhow::Result;
 
 use crate::bare_metal::CORE;
 use crate::process::{cargo, nightly_cargo, run};
-use crate::report::Summary;
+use crate::test::Stage;
 use crate::{coverage, fuzz, setup};
 
 /// Time for each fuzz target.
 const FUZZ_SECONDS: u32 = 60;
 
-/// Adds the long stages to `summary`.
-pub(crate) fn stages(summary: &mut Summary) {
-    summary.stage("deny", deny);
-    summary.stage("powerset", powerset);
-    summary.stage("miri", miri);
-    summary.stage("coverage", coverage::run);
-    summary.stage("fuzz", || fuzz::run(FUZZ_SECONDS, &[]));
-}
+/// Run with `--long`, or by name.
+pub(crate) const STAGES: &[Stage] = &[
+    ("deny", deny),
+    ("powerset", powerset),
+    ("miri", miri),
+    ("coverage", coverage::run),
+    ("fuzz", || fuzz::run(FUZZ_SECONDS, &[])),
+];
 
 /// Licences, bans and sources. Not advisories: their database is fetched from a host of its own.
 fn deny() -> Result<String> {

@@ -36,7 +36,7 @@ enum Command {
         /// Also run what takes long to install or to run: cargo-deny, feature powerset, Miri, coverage, fuzzing
         #[arg(long)]
         long: bool,
-        /// Run only these stages
+        /// Run only these stages, long ones included
         #[arg(long, value_delimiter = ',')]
         only: Vec<String>,
     },

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -78,18 +79,49 @@ struct Interface {
     offset: i64,
 }
 
+/// Keeps the reason of a failure, which the reader's crate does not.
+struct Input<R> {
+    from: R,
+    failed: Arc<Mutex<Option<io::Error>>>,
+}
+
+impl<R: Read> Read for Input<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.from.read(to) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => {
+                    let kind = e.kind();
+                    if let Ok(mut failed) = self.failed.lock() {
+                        *failed = Some(e);
+                    }
+                    return Err(kind.into());
+                }
+                read => return read,
+            }
+        }
+    }
+}
+
 /// Hands every frame of a capture to `each`, in order, until it answers `false`.
 ///
 /// # Errors
-/// The capture is none, or is damaged; what came before the damage has been handed over.
+/// The capture is none, is damaged or cannot be read; what came before that has been handed over.
 pub fn read_capture(
     input: impl Read + Send,
     mut each: impl FnMut(Frame<'_>) -> bool,
 ) -> Result<(), CaptureError> {
-    let mut reader = create_reader(BUFFER, input).map_err(|error| match error {
-        PcapError::ReadError => CaptureError::Io(io::ErrorKind::Other.into()),
-        _ => CaptureError::NotACapture,
-    })?;
+    let failed = Arc::new(Mutex::new(None));
+    let input = Input {
+        from: input,
+        failed: failed.clone(),
+    };
+    let or_failed = |otherwise| match failed.lock().ok().and_then(|mut e| e.take()) {
+        Some(e) => CaptureError::Io(e),
+        None => otherwise,
+    };
+    let mut reader =
+        create_reader(BUFFER, input).map_err(|_| or_failed(CaptureError::NotACapture))?;
     let mut state = State::default();
     loop {
         match reader.next() {
@@ -109,7 +141,7 @@ pub fn read_capture(
                 let offset = reader.consumed();
                 reader
                     .refill()
-                    .map_err(|_| CaptureError::Damaged { offset })?;
+                    .map_err(|_| or_failed(CaptureError::Damaged { offset }))?;
                 if reader.data().len() == before && !reader.reader_exhausted() {
                     // The buffer is full and the block is longer than that.
                     return Err(CaptureError::Damaged { offset });
@@ -328,5 +360,38 @@ impl<'a> Frame<'a> {
             payload,
             declared: usize::from(udp.length()).saturating_sub(8),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives these bytes and then fails.
+    struct Failing(&'static [u8]);
+
+    impl Read for Failing {
+        fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+            match self.0.read(to)? {
+                0 => Err(io::Error::other("the disk is gone")),
+                n => Ok(n),
+            }
+        }
+    }
+
+    #[test]
+    fn a_read_error_keeps_its_reason_wherever_it_happens() {
+        /// A header, and the beginning of a packet of 64 bytes.
+        const CAPTURE: &[u8] = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x01\0\0\0\
+            \0\0\0\0\0\0\0\0\x40\0\0\0\x40\0\0\0abc";
+        for given in [0, 24, 30, CAPTURE.len()] {
+            let end = read_capture(Failing(&CAPTURE[..given]), |_| true);
+            let message = end.unwrap_err().to_string();
+            assert!(message.ends_with("the disk is gone"), "{given}: {message}");
+        }
+        assert!(matches!(
+            read_capture(CAPTURE, |_| true),
+            Err(CaptureError::CutOff)
+        ));
     }
 }

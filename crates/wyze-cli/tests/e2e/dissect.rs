@@ -208,4 +208,6 @@ fn what_is_no_capture_is_called_so() {
     let message = assert_fails(&wyze(&["dissect", path.to_str().unwrap()]), 20);
     assert!(message.contains("no capture"), "{message}");
     assert_fails(&wyze(&["dissect", "/nonexistent.pcap"]), 20);
+    let message = assert_fails(&wyze(&["dissect", dir.path().to_str().unwrap()]), 20);
+    assert!(message.contains("directory"), "{message}");
 }

@@ -162,11 +162,8 @@ fn connect(
                 _ => {}
             })
             .map_err(|e| socket_failure(&e))?;
-        if let Some(facts) = facts.take() {
-            return Ok(facts);
-        }
-        if let Status::Closed(cause) = status {
-            return Err(cause.into());
+        if let Some(end) = let_in(status, facts.take()) {
+            return end;
         }
         check_interrupt(stop)?;
         if start.elapsed() >= timeout
@@ -174,6 +171,14 @@ fn connect(
         {
             return Err(failure);
         }
+    }
+}
+
+/// What a step has decided: one in which the camera lets us in and then ends the session leaves nothing to ask.
+fn let_in(status: Status, facts: Option<Facts>) -> Option<Result<Facts, Failure>> {
+    match status {
+        Status::Closed(cause) => Some(Err(cause.into())),
+        Status::Open | Status::Waiting { .. } => facts.map(Ok),
     }
 }
 
@@ -277,4 +282,22 @@ impl Conversation<'_, '_> {
 fn settle(pending: &mut Vec<(RequestId, usize)>, id: RequestId) -> Option<usize> {
     let at = pending.iter().position(|&(other, _)| other == id)?;
     Some(pending.swap_remove(at).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use wyze_std::session::Cause;
+
+    use super::*;
+
+    #[test]
+    fn a_session_that_ends_as_it_begins_was_lost() {
+        assert!(let_in(Status::Open, None).is_none());
+        assert!(matches!(
+            let_in(Status::Open, Some(Facts::default())),
+            Some(Ok(_))
+        ));
+        let end = let_in(Status::Closed(Cause::Peer), Some(Facts::default()));
+        assert_eq!(end.unwrap().err().unwrap().exit, Exit::Lost);
+    }
 }

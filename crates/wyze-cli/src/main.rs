@@ -1,5 +1,7 @@
 //! `wyze`: watch Wyze cameras on the local network, command them, talk through them, probe them, or be one.
 #![forbid(unsafe_code)]
+// They panic when nobody reads.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod account;
 mod camera;
@@ -21,6 +23,7 @@ mod ptz;
 mod reach;
 mod recorder;
 mod report;
+mod say;
 mod set;
 mod step;
 mod stream;
@@ -36,6 +39,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Cli, Command};
+use say::note;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -57,10 +61,10 @@ fn main() -> ExitCode {
         Command::Logout => account::logout(),
         Command::Cameras(args) => account::cameras(args),
     };
-    match result {
+    match result.and_then(|()| say::end()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("wyze: {failure}");
+            note!("wyze: {failure}");
             ExitCode::from(failure.exit.code())
         }
     }

@@ -10,6 +10,8 @@ use crate::watch::Repairs;
 /// Counts frames and measures rates.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
+    /// Sound alone is wanted: what is measured is audio instead of video.
+    audio_only: bool,
     pub(crate) video_frames: u64,
     pub(crate) audio_frames: u64,
     /// Of both streams, without headers.
@@ -20,7 +22,7 @@ pub(crate) struct Meter {
     pub(crate) losses: u64,
     /// What lossless mode has done.
     pub(crate) repairs: Repairs,
-    /// When the first and the last video frame came.
+    /// When the first and the last frame of the measured stream came.
     first: Option<Duration>,
     last: Duration,
     window: Window,
@@ -30,7 +32,7 @@ pub(crate) struct Meter {
 #[derive(Debug, Default)]
 struct Window {
     start: Duration,
-    video_frames: u64,
+    frames: u64,
     bytes: u64,
     rates: Rates,
 }
@@ -43,32 +45,49 @@ pub(crate) struct Rates {
 }
 
 impl Meter {
+    /// One that measures video, or audio when that is all that is wanted.
+    pub(crate) fn new(audio_only: bool) -> Self {
+        Self {
+            audio_only,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn frame(&mut self, at: Duration, frame: &Frame<'_>) {
         self.count(at, frame.stream, frame.data.len());
     }
 
     fn count(&mut self, at: Duration, stream: Stream, len: usize) {
         match stream {
-            Stream::Video => {
-                self.video_frames += 1;
-                if self.first.is_none() {
-                    self.first = Some(at);
-                    self.window.start = at;
-                }
-                self.last = at;
-            }
+            Stream::Video => self.video_frames += 1,
             Stream::Audio => self.audio_frames += 1,
+        }
+        if self.audio_only == (stream == Stream::Audio) {
+            if self.first.is_none() {
+                self.first = Some(at);
+                self.window.start = at;
+            }
+            self.last = at;
         }
         self.bytes += len as u64;
     }
 
-    /// How long video has been coming.
+    /// Frames of the measured stream.
+    fn frames(&self) -> u64 {
+        if self.audio_only {
+            self.audio_frames
+        } else {
+            self.video_frames
+        }
+    }
+
+    /// How long frames have been coming.
     pub(crate) fn running(&self) -> Duration {
         self.first
             .map_or(Duration::ZERO, |first| self.last.saturating_sub(first))
     }
 
-    /// How long it is since the first video frame.
+    /// How long it is since the first frame.
     pub(crate) fn since_first(&self, now: Duration) -> Option<Duration> {
         Some(now.saturating_sub(self.first?))
     }
@@ -81,7 +100,7 @@ impl Meter {
             return None;
         }
         let seconds = elapsed.as_secs_f64();
-        let frames = (self.video_frames - self.window.video_frames) as f64;
+        let frames = (self.frames() - self.window.frames) as f64;
         let bits = (self.bytes - self.window.bytes) as f64 * 8.0;
         let rates = Rates {
             fps: frames / seconds,
@@ -89,7 +108,7 @@ impl Meter {
         };
         self.window = Window {
             start: now,
-            video_frames: self.video_frames,
+            frames: self.frames(),
             bytes: self.bytes,
             rates,
         };
@@ -115,7 +134,7 @@ impl Meter {
         format!(
             "{:7.1} s {:6} frames {fps:5.1} fps {kbit_per_second:6.0} kbit/s  loss {:.1} %",
             self.running().as_secs_f64(),
-            self.video_frames,
+            self.frames(),
             self.loss(),
         )
     }
@@ -169,6 +188,20 @@ mod tests {
         assert_eq!((rates.fps, rates.kbit_per_second), (20.0, 200.0));
         assert_eq!(meter.measure(ms(3000), ms(1000)).unwrap(), Rates::default());
         assert_eq!(meter.running(), ms(950));
+    }
+
+    #[test]
+    fn sound_alone_is_measured_without_a_picture() {
+        let ms = Duration::from_millis;
+        let mut meter = Meter::new(true);
+        meter.count(ms(900), Stream::Video, 1);
+        assert_eq!(meter.since_first(ms(1000)), None);
+        for i in 0..10 {
+            meter.count(ms(1000 + i * 100), Stream::Audio, 125);
+        }
+        assert_eq!(meter.since_first(ms(3000)), Some(ms(2000)));
+        assert_eq!(meter.running(), ms(900));
+        assert_eq!(meter.measure(ms(2000), ms(1000)).unwrap().fps, 10.0);
     }
 
     #[test]

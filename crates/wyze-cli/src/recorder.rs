@@ -18,7 +18,7 @@ use crate::watch::{End, Flow, Repairs, Viewer};
 /// When a recording is long enough.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Limits {
-    /// Time since the first video frame.
+    /// Time since the first video frame; since the first audio frame when only audio is written.
     pub(crate) duration: Option<Duration>,
     /// Video frames; audio frames when only audio is written.
     pub(crate) frames: Option<u64>,
@@ -60,7 +60,7 @@ impl Recorder {
             format,
             limits,
             ledger: None,
-            meter: Meter::default(),
+            meter: Meter::new(matches!(format, Format::Audio(_))),
             report,
         })
     }

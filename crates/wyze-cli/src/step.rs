@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 use wyze_std::session::{CameraInfo, CipherSuite, Codec, Framing, Generation, Phase};
 
+use crate::say::note;
+
 /// One phase of a connection, in the order in which they come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -95,7 +97,7 @@ impl Step {
     /// Tells the user, in one line, of a session that everybody on the network can watch.
     pub(crate) fn warn(&self) {
         if matches!(self, Self::Plain { .. }) {
-            eprintln!(
+            note!(
                 "wyze: warning: this session is not encrypted, and nothing proves that it is your camera; \
                  update the camera's firmware, or forbid such sessions with --dtls-only"
             );

@@ -1,5 +1,7 @@
 //! Columns of text for people.
 
+use crate::say::say;
+
 /// Rows as lines, each column as wide as its widest cell. The last one is not padded.
 pub(crate) fn lines<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let mut widths = [0; N];
@@ -23,7 +25,7 @@ pub(crate) fn lines<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
 /// Prints rows.
 pub(crate) fn print<const N: usize>(rows: &[[String; N]]) {
     for line in lines(rows) {
-        println!("{line}");
+        say!("{line}");
     }
 }
 

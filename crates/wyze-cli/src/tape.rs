@@ -53,12 +53,40 @@ impl fmt::Debug for Tape {
 }
 
 struct Files {
-    pcap: Recording<File>,
-    keylog: Option<File>,
+    pcap: Recording<Whole>,
+    keylog: Option<Whole>,
     redactor: Option<Redactor>,
     /// The address that a socket bound to none in particular uses towards the last peer.
     local: Option<(IpAddr, IpAddr)>,
+    /// Why it ended before its time.
     failed: Option<io::Error>,
+}
+
+/// A file that holds whole records only: of one that could not be written to its end, nothing stays.
+struct Whole {
+    file: File,
+    len: u64,
+}
+
+impl Write for Whole {
+    /// Writes a whole record.
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        match self.file.write_all(record) {
+            Ok(()) => {
+                self.len += record.len() as u64;
+                Ok(record.len())
+            }
+            Err(e) => {
+                // What is no file, such as a pipe, cannot be cut.
+                let _ = self.file.set_len(self.len);
+                Err(e)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 impl Tape {
@@ -112,7 +140,7 @@ impl Tape {
 }
 
 /// Creates a file that only its user can read.
-fn create(path: &Path) -> io::Result<File> {
+fn create(path: &Path) -> io::Result<Whole> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
@@ -127,7 +155,7 @@ fn create(path: &Path) -> io::Result<File> {
         // One that was there before keeps its mode otherwise.
         file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
     }
-    Ok(file)
+    Ok(Whole { file, len: 0 })
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {
@@ -139,6 +167,10 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
 
 impl Files {
     fn write(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8]) {
+        if self.failed.is_some() {
+            // What follows a gap would be read as if there were none.
+            return;
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or(Duration::ZERO);
         let written = match &mut self.redactor {
@@ -208,7 +240,8 @@ impl Tap for Tape {
         if let Some(redactor) = &mut files.redactor {
             redactor.add_key(random, master);
         }
-        if let Some(keylog) = &mut files.keylog {
+        let goes_on = files.failed.is_none();
+        if let Some(keylog) = files.keylog.as_mut().filter(|_| goes_on) {
             let mut line = key_log_line(&random, master);
             line.push('\n');
             let written = keylog.write_all(line.as_bytes());

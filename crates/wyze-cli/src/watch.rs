@@ -10,6 +10,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use wyze_std::session::kauth::command::Media;
 use wyze_std::session::kauth::models::{self, Quality};
 use wyze_std::session::{
     Cause, ClientConfig, Dropped, Event, Frame, Reconnect, RequestError, Stream,
@@ -26,6 +27,8 @@ use crate::weak_key;
 const TICK: Duration = Duration::from_millis(100);
 /// A camera that has let us in sends a first picture within this, or none.
 const STALL: Duration = Duration::from_secs(10);
+/// A camera that sends no audio by itself is asked for video too, as other clients do.
+const ASK_AGAIN: Duration = Duration::from_secs(3);
 
 /// What to watch, and when to give up.
 #[derive(Debug)]
@@ -108,7 +111,7 @@ pub(crate) trait Viewer {
     /// The session ended with `cause`, and the camera is searched for again. Told once until [`found`](Self::found).
     fn lost(&mut self, _at: Duration, _cause: Cause) {}
 
-    /// The first picture has come after the camera was lost `away` ago.
+    /// The first frame has come after the camera was lost `away` ago.
     fn found(&mut self, _at: Duration, _away: Duration) {}
 
     /// Time goes by; what lossless mode has done so far.
@@ -145,6 +148,7 @@ pub(crate) fn watch(
         start: Instant::now(),
         reached: Reached::Nothing,
         last_media: Duration::ZERO,
+        asked_again: false,
         lost: None,
         waiting: false,
         established: false,
@@ -166,8 +170,10 @@ struct Watch<'a> {
     viewer: &'a mut dyn Viewer,
     start: Instant,
     reached: Reached,
-    /// When the last frame came, or the camera let us in.
+    /// When the last frame of the watched stream came, or the camera let us in.
     last_media: Duration,
+    /// Video was asked for only so that audio comes.
+    asked_again: bool,
     /// Since when the camera is lost, if it is.
     lost: Option<Duration>,
     /// Between two sessions.
@@ -198,7 +204,7 @@ impl Watch<'_> {
                 Status::Waiting { cause, .. } => self.note_loss(cause),
                 Status::Closed(Cause::Stalled) if self.reached < Reached::FirstFrame => {
                     let silence = self.start.elapsed().saturating_sub(self.last_media);
-                    return Err(no_media(silence));
+                    return Err(self.no_media(silence));
                 }
                 Status::Closed(cause) => return Ok(End::Closed(cause)),
             }
@@ -210,6 +216,7 @@ impl Watch<'_> {
             }
             self.check_deadlines(self.start.elapsed())?;
             self.ask_for_quality(connection);
+            self.ask_again(connection);
             if self.reached == Reached::FirstFrame && !self.established {
                 // From here on it is known that everything the user said is right.
                 self.established = true;
@@ -280,16 +287,16 @@ impl Watch<'_> {
     }
 
     fn frame(&mut self, at: Duration, frame: &Frame<'_>) {
-        self.last_media = at;
-        if frame.stream == Stream::Video
-            && let Some(lost) = self.lost.take()
-        {
-            self.viewer.found(at, at.saturating_sub(lost));
-        }
-        if self.reached < Reached::FirstFrame && frame.stream == Stream::Video {
-            let codec = codec_name(frame.info.codec);
-            let bytes = frame.data.len();
-            self.step(at, &Step::FirstFrame { codec, bytes });
+        if frame.stream == self.watched() {
+            self.last_media = at;
+            if let Some(lost) = self.lost.take() {
+                self.viewer.found(at, at.saturating_sub(lost));
+            }
+            if self.reached < Reached::FirstFrame {
+                let codec = codec_name(frame.info.codec);
+                let bytes = frame.data.len();
+                self.step(at, &Step::FirstFrame { codec, bytes });
+            }
         }
         match self.viewer.frame(at, frame) {
             Ok(Flow::More) => {}
@@ -298,8 +305,17 @@ impl Watch<'_> {
         }
     }
 
+    /// The stream that must come: the picture, where one is wanted.
+    const fn watched(&self) -> Stream {
+        if self.plan.config.video {
+            Stream::Video
+        } else {
+            Stream::Audio
+        }
+    }
+
     fn step(&mut self, at: Duration, step: &Step) {
-        // Only the first way to a picture is worth telling.
+        // Only the first way to a frame is worth telling.
         if !self.established {
             self.reached = step.into();
             self.viewer.step(at, step);
@@ -312,14 +328,14 @@ impl Watch<'_> {
         }
         let silence = now.saturating_sub(self.last_media);
         if self.reached == Reached::Authenticated && silence >= self.plan.patience {
-            return Err(no_media(silence));
+            return Err(self.no_media(silence));
         }
         if now >= self.plan.timeout {
             let timeout = self.plan.timeout;
             return Err(self
                 .reached
                 .out_of_time(timeout)
-                .unwrap_or_else(|| no_media(timeout)));
+                .unwrap_or_else(|| self.no_media(timeout)));
         }
         Ok(())
     }
@@ -338,16 +354,35 @@ impl Watch<'_> {
             }
         }
     }
-}
 
-fn no_media(silence: Duration) -> Failure {
-    Failure::new(
-        Exit::NoMedia,
-        format!(
-            "the camera let us in but sent no picture for {} s; check that the Wyze app shows one, or try --quality sd",
-            silence.as_secs()
-        ),
-    )
+    /// Asks for sound once more, together with the picture.
+    fn ask_again(&mut self, connection: &mut Connection<'_>) {
+        let silence = self.start.elapsed().saturating_sub(self.last_media);
+        if self.watched() == Stream::Audio
+            && self.reached == Reached::Authenticated
+            && !self.asked_again
+            && silence >= ASK_AGAIN
+        {
+            let (client, clock) = connection.client();
+            self.asked_again = client.enable(&mut clock.cx(), Media::Audio, true).is_ok()
+                && client.enable(&mut clock.cx(), Media::Video, true).is_ok();
+        }
+    }
+
+    fn no_media(&self, silence: Duration) -> Failure {
+        let (what, remedy) = match self.watched() {
+            Stream::Video => (
+                "picture",
+                "check that the Wyze app shows one, or try --quality sd",
+            ),
+            Stream::Audio => ("sound", "switch on its microphone in the Wyze app"),
+        };
+        let silence = silence.as_secs();
+        Failure::new(
+            Exit::NoMedia,
+            format!("the camera let us in but sent no {what} for {silence} s; {remedy}"),
+        )
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use wyze_cloud::{
 };
 
 use crate::failure::{Exit, Failure};
+use crate::say::{note, say};
 use crate::{table, target};
 
 /// How often a verification code may be mistyped.
@@ -99,7 +100,7 @@ pub(crate) fn login(args: &LoginArgs) -> Result<(), Failure> {
     };
     store.set_tokens(tokens)?;
     fetch(&client, &mut store)?;
-    println!(
+    say!(
         "logged in; {} cameras are known by name, kept in {}",
         store.cameras().len(),
         store.path().display()
@@ -112,11 +113,11 @@ pub(crate) fn login(args: &LoginArgs) -> Result<(), Failure> {
 pub(crate) fn logout() -> Result<(), Failure> {
     let mut store = target::open_store()?;
     if !store.path().exists() {
-        println!("not logged in; nothing to forget");
+        say!("not logged in; nothing to forget");
         return Ok(());
     }
     store.forget()?;
-    println!("tokens and cameras are forgotten");
+    say!("tokens and cameras are forgotten");
     Ok(())
 }
 
@@ -135,7 +136,7 @@ pub(crate) fn cameras(args: &CamerasArgs) -> Result<(), Failure> {
             .iter()
             .map(|c| as_json(c, args.show_urls))
             .collect();
-        println!("{}", Value::Array(list));
+        say!("{}", Value::Array(list));
     } else {
         print_table(store.cameras(), args.show_urls);
     }
@@ -188,7 +189,7 @@ fn second_factor(client: &Client, factor: &SecondFactor, sms: bool) -> Result<To
         None
     } else {
         let session = client.send_sms_code(factor)?;
-        eprintln!("A code is on its way by SMS.");
+        note!("A code is on its way by SMS.");
         Some(session)
     };
     for attempt in 1..=CODE_ATTEMPTS {
@@ -206,7 +207,7 @@ fn second_factor(client: &Client, factor: &SecondFactor, sms: bool) -> Result<To
             Err(Error::WrongCode | Error::Input(_))
                 if attempt < CODE_ATTEMPTS && ask::is_interactive() =>
             {
-                eprintln!("That code was not accepted; enter a fresh one from the {prompt}.");
+                note!("That code was not accepted; enter a fresh one from the {prompt}.");
             }
             other => return Ok(other?),
         }
@@ -233,7 +234,7 @@ fn online(camera: &Camera) -> &'static str {
 
 fn print_table(cameras: &[Camera], show_urls: bool) {
     if cameras.is_empty() {
-        println!("the account has no camera");
+        say!("the account has no camera");
         return;
     }
     let mut rows = vec![["NAME", "MODEL", "FIRMWARE", "ONLINE", "SUPPORTED"].map(str::to_owned)];
@@ -254,7 +255,7 @@ fn print_table(cameras: &[Camera], show_urls: bool) {
     if show_urls {
         for camera in cameras {
             if let Ok(url) = camera.url() {
-                println!("{}: {}", camera.name(), url.expose());
+                say!("{}: {}", camera.name(), url.expose());
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::step::codec_name;
 /// Writes each talk into a folder: PCM as WAV, coded audio byte for byte as it came.
 pub(super) struct Hearing {
     folder: PathBuf,
-    /// Talks so far; the files are numbered by them.
+    /// The last number given to a talk; the files are numbered by them, also across runs.
     talks: u32,
     /// By viewer.
     current: Vec<(usize, Recording)>,
@@ -35,13 +35,17 @@ enum Target {
 }
 
 impl Hearing {
+    /// Goes on counting behind what earlier runs have left in `folder`.
+    ///
     /// # Errors
-    /// The folder cannot be made.
+    /// The folder cannot be made or listed.
     pub(super) fn new(folder: &Path) -> Result<Self, Failure> {
-        fs::create_dir_all(folder).map_err(|e| failure(folder, &e))?;
+        let talks = fs::create_dir_all(folder)
+            .and_then(|()| last_number(folder))
+            .map_err(|e| failure(folder, &e))?;
         Ok(Self {
             folder: folder.to_owned(),
-            talks: 0,
+            talks,
             current: Vec::new(),
         })
     }
@@ -128,7 +132,8 @@ impl Recording {
             }
         };
         self.name = format!("talk-{}.{extension}", self.number);
-        let path = folder.join(&self.name);
+        // Never over what is there, whoever has put it there meanwhile.
+        let file = BufWriter::new(File::create_new(folder.join(&self.name))?);
         self.file = Some(match format {
             Some(format) if codec == Some(AudioCodec::Pcm16) => {
                 let spec = hound::WavSpec {
@@ -137,9 +142,9 @@ impl Recording {
                     bits_per_sample: 16,
                     sample_format: hound::SampleFormat::Int,
                 };
-                Target::Wav(hound::WavWriter::create(path, spec).map_err(of_hound)?)
+                Target::Wav(hound::WavWriter::new(file, spec).map_err(of_hound)?)
             }
-            _ => Target::Bytes(BufWriter::new(File::create(path)?)),
+            _ => Target::Bytes(file),
         });
         Ok(())
     }
@@ -152,6 +157,20 @@ impl Recording {
         }
         Ok(format!("said {} frames: {}", self.frames, self.name))
     }
+}
+
+/// The highest number of a talk in `folder`, 0 when there is none.
+fn last_number(folder: &Path) -> io::Result<u32> {
+    let mut last = 0;
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let number = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("talk-")?.split_once('.'))
+            .and_then(|(number, _)| number.parse().ok());
+        last = last.max(number.unwrap_or(0));
+    }
+    Ok(last)
 }
 
 fn of_hound(error: hound::Error) -> io::Error {
@@ -180,7 +199,13 @@ mod tests {
     /// Says one frame of PCM with these flags into a folder of its own; what was told, and the file `name`.
     fn said(flags: u8, data: &[u8], name: &str) -> (String, Vec<u8>) {
         let folder = tempfile::tempdir().unwrap();
-        let mut hearing = Hearing::new(folder.path()).unwrap();
+        let told = said_into(folder.path(), flags, data);
+        (told, fs::read(folder.path().join(name)).unwrap())
+    }
+
+    /// A run of the program in which one frame is said; what was told.
+    fn said_into(folder: &Path, flags: u8, data: &[u8]) -> String {
+        let mut hearing = Hearing::new(folder).unwrap();
         let info = FrameInfo {
             flags,
             ..FrameInfo::video(Codec::Pcm16, 0, 0)
@@ -196,8 +221,22 @@ mod tests {
         assert!(hearing.hear(0, &CameraEvent::TalkReady).unwrap().is_none());
         hearing.hear(0, &CameraEvent::Audio(frame)).unwrap();
         let end = CameraEvent::TalkClosed(wyze_std::session::TalkEnd::Peer);
-        let told = hearing.hear(0, &end).unwrap().unwrap();
-        (told, fs::read(folder.path().join(name)).unwrap())
+        hearing.hear(0, &end).unwrap().unwrap()
+    }
+
+    #[test]
+    fn another_run_counts_on_and_leaves_earlier_talks_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |name: &str| folder.path().join(name);
+        fs::write(of("talk-7.alaw"), "earlier").unwrap();
+        fs::write(of("talk-x.wav"), "a user's own").unwrap();
+        for n in [8, 9] {
+            let told = said_into(folder.path(), 0xff, &[n, 0]);
+            assert_eq!(told, format!("said 1 frames: talk-{n}.pcm"));
+        }
+        assert_eq!(fs::read(of("talk-7.alaw")).unwrap(), b"earlier");
+        assert_eq!(fs::read(of("talk-8.pcm")).unwrap(), [8, 0]);
+        assert_eq!(fs::read(of("talk-9.pcm")).unwrap(), [9, 0]);
     }
 
     #[test]

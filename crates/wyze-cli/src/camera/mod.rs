@@ -14,6 +14,8 @@ use wyze_std::{Report as Served, ServeOptions, bind, serve};
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::ledger::Ledger;
+use crate::options::frame_rate;
+use crate::say::{note, say};
 use crate::virtual_camera::{CameraOptions, ClipSource, VirtualCamera};
 use hearing::Hearing;
 
@@ -48,9 +50,10 @@ pub(crate) struct CameraArgs {
     #[arg(long)]
     no_repeat: bool,
     /// Frames a second of a raw .h264 or .h265 file
-    #[arg(long, default_value_t = 20.0)]
+    #[arg(long, value_name = "N", value_parser = frame_rate, default_value = "20")]
     fps: f64,
-    /// Write what viewers say into this folder, one file each: PCM as WAV, A-law, µ-law and AAC as they come
+    /// Write what viewers say into this folder, one file each: PCM as WAV, A-law, µ-law and AAC as they come. What is there
+    /// stays; the numbers go on
     #[arg(long, value_name = "FOLDER")]
     talk: Option<PathBuf>,
     /// Print the URL also when it holds credentials of your own
@@ -70,7 +73,7 @@ pub(crate) fn run(args: &CameraArgs) -> Result<(), Failure> {
     let options = ClipOptions { raw_fps: args.fps };
     let source = ClipSource::new(Clip::open_with(&args.file, &options)?)?;
     for what in source.left_out() {
-        eprintln!("wyze: not shown: {what}");
+        note!("wyze: not shown: {what}");
     }
     let no_socket = |e: std::io::Error| {
         Failure::new(
@@ -83,12 +86,12 @@ pub(crate) fn run(args: &CameraArgs) -> Result<(), Failure> {
     };
     let socket = bind(args.listen).map_err(no_socket)?;
     let address = socket.local_addr().map_err(no_socket)?;
-    println!("showing {}", source.describe());
-    println!(
+    say!("showing {}", source.describe());
+    say!(
         "listening on {address}, {} viewer slots; ctrl-C ends",
         args.slots
     );
-    println!("{}", invitation(args, &camera, address));
+    say!("{}", invitation(args, &camera, address));
     let options = ServeOptions {
         camera: CameraConfig {
             two_way: true,
@@ -116,7 +119,7 @@ pub(crate) fn run(args: &CameraArgs) -> Result<(), Failure> {
         if let Served::Viewer { slot, event } = report {
             tell(slot, &event);
             match hearing.as_mut().map(|hearing| hearing.hear(slot, &event)) {
-                Some(Ok(Some(heard))) => println!("viewer {}: {heard}", slot + 1),
+                Some(Ok(Some(heard))) => say!("viewer {}: {heard}", slot + 1),
                 Some(Err(failure)) => {
                     deaf = Some(failure);
                     stop.store(true, Ordering::Relaxed);
@@ -132,9 +135,12 @@ pub(crate) fn run(args: &CameraArgs) -> Result<(), Failure> {
     if let Some(ledger) = ledger {
         ledger.finish()?;
     }
-    println!(
+    say!(
         "{} sessions, {} video and {} audio frames, {} bytes",
-        totals.sessions, totals.video_frames, totals.audio_frames, totals.bytes
+        totals.sessions,
+        totals.video_frames,
+        totals.audio_frames,
+        totals.bytes
     );
     Ok(())
 }
@@ -156,21 +162,21 @@ fn invitation(args: &CameraArgs, camera: &VirtualCamera, address: SocketAddr) ->
 fn tell(slot: usize, event: &CameraEvent<'_>) {
     let viewer = slot + 1;
     match event {
-        CameraEvent::Opened { from } => println!("viewer {viewer}: connects from {from}"),
-        CameraEvent::Secured { suite } => println!("viewer {viewer}: knows the ENR; {suite}"),
-        CameraEvent::LoggedIn => println!("viewer {viewer}: logged in"),
-        CameraEvent::Authenticated => println!("viewer {viewer}: let in"),
+        CameraEvent::Opened { from } => say!("viewer {viewer}: connects from {from}"),
+        CameraEvent::Secured { suite } => say!("viewer {viewer}: knows the ENR; {suite}"),
+        CameraEvent::LoggedIn => say!("viewer {viewer}: logged in"),
+        CameraEvent::Authenticated => say!("viewer {viewer}: let in"),
         CameraEvent::Wanted { video, audio } => {
-            println!(
+            say!(
                 "viewer {viewer}: video {}, audio {}",
                 on(*video),
                 on(*audio)
             );
         }
-        CameraEvent::TalkReady => println!("viewer {viewer}: talks"),
-        CameraEvent::TalkClosed(end) => println!("viewer {viewer}: {end}"),
-        CameraEvent::Command { code, .. } => println!("viewer {viewer}: command K{}", code.0),
-        CameraEvent::Closed(cause) => println!("viewer {viewer}: gone, {}", why(*cause)),
+        CameraEvent::TalkReady => say!("viewer {viewer}: talks"),
+        CameraEvent::TalkClosed(end) => say!("viewer {viewer}: {end}"),
+        CameraEvent::Command { code, .. } => say!("viewer {viewer}: command K{}", code.0),
+        CameraEvent::Closed(cause) => say!("viewer {viewer}: gone, {}", why(*cause)),
         _ => {}
     }
 }

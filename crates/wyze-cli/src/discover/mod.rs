@@ -16,6 +16,7 @@ use wyze_std::{CameraUrl, targets};
 
 use crate::failure::{Exit, Failure};
 use crate::options::seconds;
+use crate::say::{note, say};
 use crate::{interrupt, table, target};
 use search::{Found, Wanted, search};
 
@@ -50,11 +51,16 @@ pub(crate) struct DiscoverArgs {
 /// Searches and prints. A success when at least one camera answered.
 pub(crate) fn run(args: &DiscoverArgs) -> Result<(), Failure> {
     let stop = interrupt::install()?;
-    let store = target::open_store()?;
+    let store = target::open_store();
     let wanted = if args.uid.is_empty() {
-        of_account(store.cameras(), &args.target)?
+        of_account(store?.cameras(), &args.target)?
     } else {
-        of_uids(&args.uid, store.cameras(), &args.target)?
+        // Here the account adds names and keys, which is no reason to fail without.
+        let store = store
+            .inspect_err(|e| note!("wyze: warning: the account is left out: {e}"))
+            .ok();
+        let cameras = store.as_ref().map_or(&[][..], |store| store.cameras());
+        of_uids(&args.uid, cameras, &args.target)?
     };
     let answers = search(&wanted, args.timeout, stop).map_err(|e| {
         Failure::new(
@@ -64,7 +70,7 @@ pub(crate) fn run(args: &DiscoverArgs) -> Result<(), Failure> {
     })?;
     if args.json {
         for (wanted, found) in wanted.iter().zip(&answers) {
-            println!("{}", json(wanted, found.as_ref()));
+            say!("{}", json(wanted, found.as_ref()));
         }
     } else {
         let rows: Vec<_> = wanted

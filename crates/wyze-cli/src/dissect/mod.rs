@@ -12,6 +12,7 @@ use wyze_std::session::kauth::keys;
 use wyze_std::session::{Enr, Mac, Uid};
 
 use crate::failure::{Exit, Failure};
+use crate::say::note;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -207,7 +208,7 @@ impl Printer<'_> {
             Ok(()) => {}
         }
         if !self.args.json && packets + others > 0 {
-            eprintln!(
+            note!(
                 "{packets} packets, {errors} errors, {warnings} warnings; {others} packets of other protocols"
             );
         }

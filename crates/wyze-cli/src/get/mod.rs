@@ -10,6 +10,7 @@ use wyze_std::session::kauth::settings::{Setting, SettingError, Values, settings
 use crate::converse::{Conversation, Query, Reply, check_before, converse, no_reply};
 use crate::failure::{Exit, Failure};
 use crate::options::seconds;
+use crate::say::say;
 use crate::{interrupt, table, target};
 
 const EXAMPLES: &str = "\
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &GetArgs) -> Result<(), Failure> {
         }
     })?;
     if args.json {
-        println!("{}", Value::Object(json(&rows)));
+        say!("{}", Value::Object(json(&rows)));
     } else {
         print(&rows);
     }

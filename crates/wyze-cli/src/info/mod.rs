@@ -12,6 +12,7 @@ use crate::converse::{Conversation, Query, converse};
 use crate::failure::Failure;
 use crate::get::{json_value, value_in};
 use crate::options::seconds;
+use crate::say::say;
 use crate::step::printable;
 use crate::{interrupt, table, target};
 
@@ -109,7 +110,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
         let object = |rows: Vec<(&'static str, Value)>| -> Map<String, Value> {
             rows.into_iter().map(|(n, v)| (n.to_owned(), v)).collect()
         };
-        println!(
+        say!(
             "{}",
             json!({ "camera": object(facts.rows), "parameters": object(parameters) })
         );

@@ -9,6 +9,7 @@ use wyze_std::session::kauth::settings::{self, PtzRequest};
 use crate::converse::{Query, Reply, check_before, converse, no_reply};
 use crate::failure::{Exit, Failure};
 use crate::options::seconds;
+use crate::say::say;
 use crate::{interrupt, target};
 
 const EXAMPLES: &str = "\
@@ -72,9 +73,10 @@ fn tell(what: &str, request: &PtzRequest, reply: &Reply) -> Result<(), Failure> 
             format!("{what}: the camera's reply cannot be read ({e}); please report its firmware"),
         )
     })?;
-    println!(
+    say!(
         "vertical {}, horizontal {}",
-        position.vertical, position.horizontal
+        position.vertical,
+        position.horizontal
     );
     Ok(())
 }

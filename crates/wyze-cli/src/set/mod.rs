@@ -10,6 +10,7 @@ use crate::converse::{Conversation, Query, check_before, converse, no_reply};
 use crate::failure::{Exit, Failure};
 use crate::get;
 use crate::options::seconds;
+use crate::say::say;
 use crate::{interrupt, target};
 
 /// How far a clock may run between setting and reading it, seconds.
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &SetArgs) -> Result<(), Failure> {
         confirm(conversation, setting, value)
     })?;
     let note = if read_back { "" } else { " (not read back)" };
-    println!("{} {}{note}", setting.name, setting.show(value));
+    say!("{} {}{note}", setting.name, setting.show(value));
     Ok(())
 }
 

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use wyze_media::{Format, SinkError};
+use wyze_media::{AudioCodec, Format, SinkError};
 use wyze_std::CameraUrl;
-use wyze_std::session::Reconnect;
 use wyze_std::session::kauth::models::Quality;
+use wyze_std::session::{ClientConfig, Hello, Reconnect};
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::ledger::Ledger;
 use crate::options::seconds;
@@ -31,6 +31,8 @@ Examples:
     wyze stream 'Front Door'
   The video alone, as the camera coded it:
     wyze stream URL -o video.h264
+  The sound alone; no picture is asked for:
+    wyze stream URL -o sound.aac
 
 The URL is the one that go2rtc uses; quote it, & is special to shells. The address in it is only where the search
 begins: the camera is recognised by its UID, also at another address of this network.
@@ -39,7 +41,8 @@ A camera that is lost after the first picture is searched for again, after about
 to once a minute; the recording goes on in the same file. Only a first attempt that fails ends the program.
 
 A recording is playable whatever ends it. The file is replaced by the first frame that is written; without a frame no
-file remains. Exit codes name the cause: docs/exit-codes.md.";
+file remains. Ctrl-C finishes it; where a pipe that nobody reads holds that up, a second one ends the program at once, and
+so do 8 s. Exit codes name the cause: docs/exit-codes.md.";
 
 /// Record or show what a camera sends
 #[derive(Debug, Args)]
@@ -53,10 +56,10 @@ pub(crate) struct StreamArgs {
     /// mp4, h264, h265, annexb (either codec), aac, ulaw, alaw or s16le [default: by the file's extension]
     #[arg(short, long, value_parser = NamedFormat::parse)]
     format: Option<NamedFormat>,
-    /// Stop this long after the first picture
+    /// Stop this long after the first picture; after the first sound, where nothing else is written
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     duration: Option<Duration>,
-    /// Stop after this many video frames
+    /// Stop after this many video frames; audio frames, where nothing else is written
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     frames: Option<u64>,
     /// The picture to ask for [default: the URL's subtype, else hd]
@@ -71,7 +74,7 @@ pub(crate) struct StreamArgs {
     /// What to do when the camera is lost after the first picture: off, forever, or how many attempts in a row
     #[arg(long, value_name = "off|forever|N", value_parser = ReconnectOption::parse, default_value = "forever")]
     reconnect: ReconnectOption,
-    /// Give up when no picture has come after this long
+    /// Give up when no picture (or sound, where nothing else is written) has come after this long
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
     timeout: Duration,
     /// Say what happens as JSON, one event a line, on standard output (standard error with -o -)
@@ -202,11 +205,11 @@ pub(crate) fn run(args: &StreamArgs) -> Result<(), Failure> {
     let url = target::camera(&args.camera)?;
     let (path, format) = args.target()?;
     let mut plan = Plan::new(&url, args.timeout)?;
-    plan.quality = Some(args.quality(&url));
+    ask_for(&mut plan.config, format, args.no_audio)?;
+    let audio = plan.config.audio;
+    plan.quality = plan.config.video.then(|| args.quality(&url));
     plan.reconnect = args.reconnect.policy();
     plan.tape = Tape::open(&args.tape, &url)?;
-    let audio = !args.no_audio && !matches!(format, Format::AnnexB(_));
-    plan.config.audio = audio;
     // Some models refuse it whatever the user wants.
     plan.config.resend &= args.resend == ResendOption::On;
 
@@ -249,6 +252,28 @@ pub(crate) fn run(args: &StreamArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Asks for what `format` holds, and for nothing else.
+///
+/// # Errors
+/// Nothing is left to be written.
+fn ask_for(config: &mut ClientConfig<'_>, format: Format, no_audio: bool) -> Result<(), Failure> {
+    config.audio = !no_audio && !matches!(format, Format::AnnexB(_));
+    if let Format::Audio(codec) = format {
+        if no_audio {
+            return Err(Failure::new(
+                Exit::Usage,
+                "with --no-audio nothing is left for an output that holds sound alone; leave it out",
+            ));
+        }
+        config.video = false;
+        if codec == AudioCodec::Aac && config.hello == Hello::AudioCodecs {
+            // Not asked for G.711 or PCM, a camera keeps to AAC.
+            config.hello = Hello::Empty;
+        }
+    }
+    Ok(())
+}
+
 fn describe(repairs: Repairs) -> String {
     match repairs {
         Repairs {
@@ -281,6 +306,26 @@ mod tests {
         assert_eq!(name(&["-f", "H264"]), Path::new("camera.h264"));
         assert_eq!(name(&["-o", "x.mp4"]), Path::new("x.mp4"));
         assert!(args(&["-o", "x.mkv"]).target().is_err());
+    }
+
+    #[test]
+    fn what_is_asked_for_is_what_the_format_holds() {
+        let url: CameraUrl =
+            "wyze://h?uid=SIMCAMSIMCAMSIMCAM11&enr=sim-enr-16byte!!&mac=00AA11BB22CC"
+                .parse()
+                .unwrap();
+        let asked = |format: &str| {
+            let mut config = url.config();
+            ask_for(&mut config, format.parse().unwrap(), false).unwrap();
+            (config.video, config.audio, config.hello)
+        };
+        assert_eq!(asked("mp4"), (true, true, Hello::AudioCodecs));
+        assert_eq!(asked("h264"), (true, false, Hello::AudioCodecs));
+        assert_eq!(asked("ulaw"), (false, true, Hello::AudioCodecs));
+        // Asked for G.711 and PCM, a camera would not send it.
+        assert_eq!(asked("aac"), (false, true, Hello::Empty));
+        let nothing = ask_for(&mut url.config(), Format::Audio(AudioCodec::Aac), true);
+        assert_eq!(nothing.unwrap_err().exit, Exit::Usage);
     }
 
     #[test]

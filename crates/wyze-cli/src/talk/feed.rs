@@ -1,6 +1,7 @@
 //! The sound, read on a thread of its own: a pipe may make us wait, the session must not.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError};
 use std::sync::mpsc::{channel, sync_channel};
@@ -34,21 +35,26 @@ pub(super) enum Next {
 pub(super) struct Feed {
     said: Receiver<Said>,
     target: Sender<SoundTarget>,
+    /// Frames are kept; until then they are thrown away.
+    kept: Arc<AtomicBool>,
 }
 
 impl Feed {
-    /// Begins to open `input`; `-` is standard input.
-    pub(super) fn open(input: &Path, raw: Option<RawPcm>) -> Self {
+    /// Begins to open `input`; `-` is standard input. With `live`, what comes before [`begin`](Self::begin) is thrown away:
+    /// said later, it would put off all that follows.
+    pub(super) fn open(input: &Path, raw: Option<RawPcm>, live: bool) -> Self {
         let (say, said) = sync_channel(AHEAD);
         let (target, wanted) = channel();
         let input = input.to_owned();
+        let kept = Arc::new(AtomicBool::new(!live));
+        let keep = kept.clone();
         thread::spawn(move || {
-            if let Err(error) = read(&input, raw, &wanted, &say) {
+            if let Err(error) = read(&input, raw, &wanted, &say, &keep) {
                 // Nobody listens any more: the talk is over.
                 let _ = say.send(Said::Failed(error));
             }
         });
-        Self { said, target }
+        Self { said, target, kept }
     }
 
     /// Waits until the sound is open; what it is.
@@ -67,6 +73,11 @@ impl Feed {
             Said::Rate(rate) => Ok(rate),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Somebody listens from now on.
+    pub(super) fn begin(&self) {
+        self.kept.store(true, Ordering::Relaxed);
     }
 
     /// The next frame, without waiting.
@@ -119,6 +130,7 @@ fn read(
     raw: Option<RawPcm>,
     wanted: &Receiver<SoundTarget>,
     say: &SyncSender<Said>,
+    keep: &AtomicBool,
 ) -> Result<(), AudioInputError> {
     let input = if input == Path::new("-") {
         AudioInput::from_stdin(std::io::stdin(), raw)?
@@ -136,7 +148,8 @@ fn read(
         return Ok(());
     }
     for frame in frames {
-        if say.send(Said::Frame(frame?)).is_err() {
+        let frame = frame?;
+        if keep.load(Ordering::Relaxed) && say.send(Said::Frame(frame)).is_err() {
             break;
         }
     }

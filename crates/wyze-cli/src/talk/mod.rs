@@ -15,7 +15,7 @@ use wyze_media::{AudioCodec, AudioFormat, RawPcm};
 use wyze_std::session::Hello;
 use wyze_std::{CameraUrl, Connection, Memory};
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::options::seconds;
 use crate::reach::socket_failure;
@@ -36,7 +36,7 @@ Examples:
   Anything else that has sound:
     ffmpeg -i song.mp3 -f wav - | wyze talk URL -
   A microphone, until ctrl-C:
-    arecord -q -f S16_LE -r 16000 | wyze talk URL -
+    arecord -q -f S16_LE -r 16000 | wyze talk URL - --live
   Samples without a header: 16 bit, signed, little-endian:
     wyze talk URL hello.pcm --rate 16000
 
@@ -62,6 +62,9 @@ pub(crate) struct TalkArgs {
     /// Do not wait for the camera's own audio to learn what it plays: ulaw, alaw, pcm, aac or opus, such as alaw:8000
     #[arg(long, value_name = "CODEC[:HZ]")]
     codec: Option<Voice>,
+    /// Throw away what standard input holds before the camera is ready; for a microphone
+    #[arg(long)]
+    live: bool,
     /// Give up when the camera has not let us in after this long
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
     timeout: Duration,
@@ -82,7 +85,13 @@ pub(crate) fn run(args: &TalkArgs) -> Result<(), Failure> {
         sample_rate,
         channels: args.channels,
     });
-    let feed = Feed::open(&args.input, raw);
+    if args.live && args.input != Path::new("-") {
+        return Err(Failure::new(
+            Exit::Usage,
+            "--live throws away what comes too early, and of a file that may be all; use it with standard input: -",
+        ));
+    }
+    let feed = Feed::open(&args.input, raw, args.live);
     // Before anything is sent: a wrong file needs no camera.
     let sound = feed.opened(stop)?;
     let mut report = Report::new(Style::for_stream(args.json, args.quiet), false);
@@ -132,9 +141,10 @@ fn talk(
             &format!("talking: {}", voice.target.format),
             || json!({ "event": "voice", "voice": voice.target.format.to_string() }),
         );
-        let said = speaker
-            .open(&mut connection)
-            .and_then(|()| speaker.speak(&mut connection, feed, &voice, rate));
+        let said = speaker.open(&mut connection).and_then(|()| {
+            feed.begin();
+            speaker.speak(&mut connection, feed, &voice, rate)
+        });
         // Whatever has happened, the camera is told; a session that is over says why by itself.
         let closed = speaker.close(&mut connection);
         let said = said?;

@@ -58,6 +58,21 @@ fn a_uid_alone_finds_what_does_not_ask_for_more() {
 }
 
 #[test]
+fn a_uid_is_searched_without_an_account_that_is_damaged() {
+    let camera = Camera::start(&[]);
+    let config = account(&[]);
+    // Its mode stays.
+    std::fs::write(config.path().join("account.json"), "{ damaged").unwrap();
+    let mut args = vec!["discover", "--timeout", "1", "--target", &camera.address];
+    assert_fails(&wyze_at(config.path(), &args), 34);
+    args.extend(["--uid", UID]);
+    let output = wyze_at(config.path(), &args);
+    assert_succeeds(&output);
+    assert!(stdout(&output).contains(&camera.address));
+    assert!(stderr(&output).starts_with("wyze: warning: "));
+}
+
+#[test]
 fn nobody_there() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let target = silent.local_addr().unwrap().to_string();

@@ -9,6 +9,7 @@ mod discover;
 mod dissect;
 mod failures;
 mod login;
+mod outputs;
 mod secrets;
 mod stream;
 mod talk;

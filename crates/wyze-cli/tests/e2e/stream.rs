@@ -46,6 +46,51 @@ fn raw_video_is_what_the_camera_coded() {
 }
 
 #[test]
+fn sound_alone_is_recorded_without_a_picture() {
+    let camera = Camera::start(&[]);
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("x.aac");
+    let name = path.to_str().unwrap();
+    let args = [
+        "stream",
+        &camera.url(),
+        "-o",
+        name,
+        "--duration",
+        "1",
+        "--json",
+    ];
+    let output = wyze(&args);
+    assert_succeeds(&output);
+    let text = stdout(&output);
+    let end: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&end["cause"], &end["video_frames"]),
+        (&"enough".into(), &0.into())
+    );
+    let wanted = frames(&Clip::open(clip_path()).unwrap(), Track::Audio).concat();
+    let got = std::fs::read(&path).unwrap();
+    assert!(!got.is_empty() && wanted.starts_with(&got));
+    assert!(!camera.stop().contains("video on"));
+}
+
+#[test]
+fn a_camera_that_sends_no_sound_is_asked_for_the_picture_too_and_then_given_up() {
+    let folder = tempdir().unwrap();
+    let clip = folder.path().join("mute.h264");
+    let video = frames(&Clip::open(clip_path()).unwrap(), Track::Video).concat();
+    std::fs::write(&clip, video).unwrap();
+    let mut camera = Camera::playing(&clip, &[]);
+    let path = folder.path().join("x.aac");
+    let name = path.to_str().unwrap();
+    let output = wyze(&["stream", &camera.url(), "-o", name, "--timeout", "5"]);
+    let message = assert_fails(&output, 18);
+    assert!(message.contains("sent no sound"), "{message}");
+    camera.wait_for("video on, audio on");
+    assert!(!path.exists());
+}
+
+#[test]
 fn standard_output_gets_the_media_and_standard_error_the_events() {
     let camera = Camera::start(&[]);
     let output = wyze(&[

@@ -204,6 +204,36 @@ fn a_pipe_is_heard_and_another_rate_becomes_the_cameras() {
 }
 
 #[test]
+fn a_microphones_backlog_is_thrown_away_when_it_is_to_be_live() {
+    use std::io::Write as _;
+    let mut listener = Listener::new(AudioCodec::Pcm16, 16_000, &[]);
+    let url = listener.camera.url();
+    let mut talk = std::process::Command::new(env!("CARGO_BIN_EXE_wyze"))
+        .args(["talk", &url, "-", "--live", "--rate", "16000"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut microphone = talk.stdin.take().unwrap();
+    // A second from before anybody listened, then half a second.
+    microphone
+        .write_all(&(-3000i16).to_le_bytes().repeat(16_000))
+        .unwrap();
+    listener.camera.wait_for("viewer 1: talks");
+    std::thread::sleep(Duration::from_millis(500));
+    microphone
+        .write_all(&3000i16.to_le_bytes().repeat(8_000))
+        .unwrap();
+    drop(microphone);
+    assert!(talk.wait().unwrap().success());
+    listener.camera.wait_for("gone, it said goodbye");
+    let (_, heard) = read_wav(&listener.path("heard/talk-1.wav"));
+    assert!(heard == [3000; 8_000], "{} samples", heard.len());
+    let file = listener.path("x.wav");
+    let message = assert_fails(&wyze(&["talk", &url, file.to_str().unwrap(), "--live"]), 2);
+    assert!(message.contains("standard input"), "{message}");
+}
+
+#[test]
 fn the_users_word_stands_for_the_cameras_audio() {
     let mut listener = Listener::aac();
     let file = listener.path("noise.wav");

@@ -212,7 +212,7 @@ fn protected(
     [at, body, to]: [usize; 3],
     sender: SocketAddr,
     layers: &mut [Layer],
-    association: &Association,
+    association: &mut Association,
 ) -> Option<(usize, usize)> {
     let layer = layers.first_mut()?;
     let sealed = datagram.get(body..to)?.get(..16.min(to - body))?.to_vec();

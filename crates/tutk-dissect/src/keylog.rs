@@ -9,15 +9,18 @@ use zeroize::{Zeroize, Zeroizing};
 /// Associations that a key log may hold. More are ignored.
 const MAX_ENTRIES: usize = 65_536;
 
-/// The master secrets of DTLS associations, by client random.
+/// The master secrets of DTLS associations, by client random; and a pre-shared key, for those that it opens alone.
 ///
 /// `Debug` shows how many; the secrets are wiped on drop.
 #[derive(Default, Clone)]
-pub struct KeyLog(HashMap<[u8; 32], Zeroizing<[u8; 48]>>);
+pub struct KeyLog {
+    masters: HashMap<[u8; 32], Zeroizing<[u8; 48]>>,
+    psk: Option<Zeroizing<[u8; 32]>>,
+}
 
 impl fmt::Debug for KeyLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyLog({} associations)", self.0.len())
+        write!(f, "KeyLog({} associations)", self.masters.len())
     }
 }
 
@@ -60,23 +63,33 @@ impl KeyLog {
 
     /// Adds the master secret of one association.
     pub fn insert(&mut self, client_random: [u8; 32], master: &[u8; 48]) {
-        if self.0.len() < MAX_ENTRIES {
-            self.0.insert(client_random, Zeroizing::new(*master));
+        if self.masters.len() < MAX_ENTRIES {
+            self.masters.insert(client_random, Zeroizing::new(*master));
         }
+    }
+
+    /// Sets the pre-shared key of the camera. It opens associations in suite 0x00AE that have no line of their own;
+    /// not those in 0xCCAC, whose key exchange keeps a recording closed even to who knows it.
+    pub fn set_psk(&mut self, psk: &[u8; 32]) {
+        self.psk = Some(Zeroizing::new(*psk));
     }
 
     /// How many associations there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.masters.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.masters.is_empty()
     }
 
     pub(crate) fn get(&self, client_random: &[u8; 32]) -> Option<&[u8; 48]> {
-        self.0.get(client_random).map(|master| &**master)
+        self.masters.get(client_random).map(|master| &**master)
+    }
+
+    pub(crate) fn psk(&self) -> Option<&[u8; 32]> {
+        self.psk.as_deref()
     }
 }
 

@@ -54,7 +54,7 @@ pub(crate) struct Association {
     client_random: Option<[u8; 32]>,
     /// The latest first, with keys once they are known.
     hellos: Vec<(Hello, Option<Wiretap>)>,
-    /// Why records do not open, when there is no key at all.
+    /// Why records do not open, when there is no key at all, or one that may be wrong.
     pub(crate) missing: Missing,
     /// Frames under way: audio, video.
     pub(crate) progress: [Option<Progress>; 2],
@@ -71,6 +71,7 @@ pub(crate) enum Missing {
     #[default]
     Handshake,
     KeyLogLine,
+    Psk,
     Suite,
 }
 
@@ -80,6 +81,9 @@ impl Missing {
             Self::Handshake => "not decrypted: the capture lacks the handshake of this association",
             Self::KeyLogLine => {
                 "not decrypted: the key log has no line for this ClientHello's random"
+            }
+            Self::Psk => {
+                "not decrypted: another ENR than the one given, or an extended master secret, which takes a key log"
             }
             Self::Suite => "not decrypted: the suite is none that cameras are known to speak",
         }
@@ -110,13 +114,13 @@ impl Association {
             self.missing = Missing::Suite;
             return;
         };
-        self.missing = Missing::KeyLogLine;
         let hello = Hello {
             client_random,
             server_random: random,
             suite,
         };
         if !self.hellos.iter().any(|(known, _)| *known == hello) {
+            self.missing = Missing::KeyLogLine;
             self.hellos.insert(0, (hello, None));
             self.hellos.truncate(MAX_HELLOS);
         }
@@ -124,23 +128,25 @@ impl Association {
 
     /// Makes keys where the log has them by now.
     pub(crate) fn make_keys(&mut self, keys: &KeyLog) {
-        for (hello, wiretap) in &mut self.hellos {
-            if wiretap.is_none()
-                && let Some(master) = keys.get(&hello.client_random)
-            {
-                let (client, server) = (&hello.client_random, &hello.server_random);
+        for (hello, wiretap) in self.hellos.iter_mut().filter(|(_, known)| known.is_none()) {
+            let (client, server) = (&hello.client_random, &hello.server_random);
+            if let Some(master) = keys.get(client) {
                 *wiretap = Wiretap::new(hello.suite, master, client, server);
+            } else if let (Some(psk), CipherSuite::PskAes128CbcSha256) = (keys.psk(), hello.suite) {
+                *wiretap = Wiretap::with_psk(psk, client, server);
+                self.missing = Missing::Psk;
             }
         }
     }
 
+    /// Whether there are keys that are right for sure.
     pub(crate) fn has_keys(&self) -> bool {
-        self.hellos.iter().any(|(_, wiretap)| wiretap.is_some())
+        self.missing != Missing::Psk && self.hellos.iter().any(|(_, wiretap)| wiretap.is_some())
     }
 
     /// Opens the record at `start..end` of the datagram where it lies. It stays as it was when no key fits.
     pub(crate) fn open(
-        &self,
+        &mut self,
         from: SocketAddr,
         datagram: &mut [u8],
         start: usize,
@@ -159,11 +165,12 @@ impl Association {
                 let from = start + (plain.as_ptr() as usize).saturating_sub(base);
                 let to = from + plain.len();
                 datagram.get_mut(start..end)?.copy_from_slice(&copy);
-                return Some(Opened {
-                    suite: hello.suite,
-                    from,
-                    to,
-                });
+                let suite = hello.suite;
+                if self.missing == Missing::Psk {
+                    // The key is right: what does not open from here on is damaged.
+                    self.missing = Missing::KeyLogLine;
+                }
+                return Some(Opened { suite, from, to });
             }
         }
         None

@@ -40,8 +40,8 @@ pub(crate) struct DissectArgs {
     /// The camera's UID, to check HMACs; a search in the capture tells it as well
     #[arg(long, value_parser = parse::<Uid>, requires_all = ["enr", "mac"])]
     uid: Option<Uid>,
-    /// The camera's ENR
-    #[arg(long, value_parser = enr, requires = "uid")]
+    /// The camera's ENR, or its base station's: alone it opens sessions in suite 0x00AE, without a key log
+    #[arg(long, value_parser = enr)]
     enr: Option<Enr>,
     /// The camera's MAC
     #[arg(long, value_parser = mac, requires = "uid")]
@@ -103,7 +103,7 @@ fn open(path: &Path) -> Result<File, Failure> {
 
 impl DissectArgs {
     fn options(&self) -> Result<Options, Failure> {
-        let keys = match &self.keylog {
+        let mut keys = match &self.keylog {
             Some(path) => KeyLog::read(BufReader::new(open(path)?)).map_err(|e| {
                 Failure::new(
                     Exit::Input,
@@ -112,6 +112,9 @@ impl DissectArgs {
             })?,
             None => KeyLog::new(),
         };
+        if let Some(enr) = &self.enr {
+            keys.set_psk(keys::psk(enr).expose());
+        }
         let credentials = match (&self.uid, &self.enr, &self.mac) {
             (Some(uid), Some(enr), Some(mac)) => {
                 Some((*uid, AuthKey::new(keys::auth_key(enr, mac))))

@@ -78,6 +78,31 @@ fn a_recorded_session_dissects_completely_with_its_keys() {
     }
 }
 
+/// The other suite has a key exchange, and so stays closed to who knows the ENR.
+#[test]
+fn the_enr_opens_a_session_in_suite_00ae_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let pcap = dir.path().join("session.pcap");
+    let dissect = |enr: &str| {
+        let output = wyze(&["dissect", pcap.to_str().unwrap(), "--enr", enr]);
+        assert_succeeds(&output);
+        (stdout(&output), stderr(&output))
+    };
+    record(dir.path(), &["--suite", "cbc"], &[]);
+    let (said, end) = dissect(ENR);
+    assert!(end.contains(" 0 errors, 0 warnings;"), "{end}");
+    assert!(said.contains("K10000, hello") && said.contains("frameinfo @"));
+    assert!(!said.contains(ENR));
+    let (said, end) = dissect("another-enr-16ch");
+    assert!(said.contains("another ENR than the one given"), "{said}");
+    assert!(end.contains(" 0 errors, "), "{end}");
+
+    record(dir.path(), &["--suite", "chacha"], &[]);
+    let (said, _) = dissect(ENR);
+    assert!(said.contains("the key log has no line"), "{said}");
+    assert!(!said.contains("K10000, hello"));
+}
+
 #[test]
 fn firmware_without_dtls_dissects_completely_without_keys() {
     for generation in ["25", "16"] {

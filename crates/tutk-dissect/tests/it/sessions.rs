@@ -238,3 +238,36 @@ fn captures_of_other_dtls_libraries_open() {
         assert!(wrong.is_empty(), "{name}: {wrong:?}");
     }
 }
+
+/// The PSK of `testdata/dtls/README.md`.
+#[test]
+fn a_capture_of_openssl_opens_with_the_psk_alone_unless_the_master_secret_is_extended() {
+    let dissect = |name: &str, psk: &str| {
+        let mut keys = tutk_dissect::KeyLog::new();
+        keys.set_psk(&hex::decode(psk).unwrap().try_into().unwrap());
+        let pcap = std::fs::read(data::path(&format!("dtls/{name}.pcap"))).unwrap();
+        let packets = dissect(&pcap, keys);
+        let opened = layers(&packets, "dtls").into_iter();
+        let opened = opened.filter(|l| l.summary.ends_with("decrypted")).count();
+        let experts = packets.iter().flat_map(Packet::experts);
+        let said: Vec<_> = experts
+            .filter(|e| e.severity > Severity::Note)
+            .map(|e| (e.severity, e.reason.to_string()))
+            .collect();
+        (opened, said)
+    };
+    let psk = "688831da27f81097acb2c659ab51ba2893a8d64a4b542fab81e1d4865cb0676d";
+    let (opened, said) = dissect("cbc_noems_noetm", psk);
+    assert!(opened >= 6 && said.is_empty(), "{opened} {said:?}");
+    for (name, psk) in [("cbc_ems_etm", psk), ("cbc_noems_noetm", &"00".repeat(32))] {
+        let (opened, said) = dissect(name, psk);
+        assert!(opened == 0 && said.len() >= 6, "{name}: {opened} {said:?}");
+        for (severity, reason) in said {
+            assert_eq!(severity, Severity::Warning, "{name}: {reason}");
+            assert!(
+                reason.contains("extended master secret"),
+                "{name}: {reason}"
+            );
+        }
+    }
+}

@@ -436,6 +436,22 @@ fn cbc_master_secrets_follow_from_the_key() {
     );
 }
 
+#[test]
+fn a_wiretap_takes_the_key_alone_where_nothing_else_makes_the_master_secret() {
+    let psk: [u8; 32] = hex::decode(PCAP_PSK).unwrap().try_into().unwrap();
+    let (handshake, _) = capture("cbc_noems_noetm");
+    let (client, server) = (&handshake.client_random, &handshake.server_random);
+    let wiretap = crate::Wiretap::with_psk(&psk, client, server).unwrap();
+    let mut opened = 0;
+    for (by_client, mut datagram) in pcap("cbc_noems_noetm") {
+        if datagram[0] == 23 {
+            assert!(wiretap.open(by_client, &mut datagram).is_some());
+            opened += 1;
+        }
+    }
+    assert_eq!(opened, 2);
+}
+
 /// Encrypt-then-MAC is never agreed to by this crate; its capture is opened here with the primitives, which shows that
 /// the keys are right.
 #[test]

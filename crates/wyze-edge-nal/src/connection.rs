@@ -41,7 +41,7 @@ impl<'m, 'b, S: UdpReceive + UdpSend, D: DelayNs, T: FnMut() -> Instant>
     }
 
     /// Sends what is due, waits at most `limit` for one datagram, and tells what came of it. Returns early when a timer is
-    /// due. Call in a loop.
+    /// due, and up to 120 ms late where the socket does not take what is sent. Call in a loop.
     ///
     /// # Errors
     /// The socket failed to receive. What the network does is no error.
@@ -65,7 +65,18 @@ impl<'m, 'b, S: UdpReceive + UdpSend, D: DelayNs, T: FnMut() -> Instant>
         // Also behind a datagram: where they never cease to come, time would stand still otherwise.
         self.client.handle_timeout(&mut self.link.cx(rng));
         self.settle(rng, &mut on_event).await;
-        Ok(self.client.closed().map_or(Status::Open, Status::Closed))
+        let Some(cause) = self.client.closed() else {
+            return Ok(Status::Open);
+        };
+        // Some sockets only queue, and forget the queue when they are dropped: the goodbye is in it.
+        self.link.linger().await;
+        Ok(Status::Closed(cause))
+    }
+
+    /// Goes on with another socket, and hands back the one before. embassy-net keeps a datagram for a neighbour that is gone
+    /// at the head of a socket's queue for ever: there, a session that is begun again wants a new socket.
+    pub fn set_socket(&mut self, socket: S) -> S {
+        self.link.set_socket(socket)
     }
 
     async fn settle(&mut self, rng: &mut dyn CryptoRng, on_event: &mut impl FnMut(Event<'_>)) {

@@ -10,6 +10,12 @@ use embedded_hal_async::delay::DelayNs;
 use rand_core::CryptoRng;
 use wyze_session::{Cx, Datagram, Instant, Transmit};
 
+/// How long a socket may take over one datagram, in milliseconds. embassy-net's waits for ever while its queue is full, and
+/// that stays full while a neighbour that is gone is at its head.
+const SEND_LIMIT: u32 = 50;
+/// How long a queue is given to leave the board before its owner may drop the socket, in milliseconds.
+const LINGER: u32 = 20;
+
 /// Socket, delay, clock, and the one datagram buffer.
 pub(crate) struct Link<'b, S, D, T> {
     socket: S,
@@ -38,19 +44,34 @@ impl<'b, S: UdpReceive + UdpSend, D: DelayNs, T: FnMut() -> Instant> Link<'b, S,
         Cx::new((self.clock)(), rng)
     }
 
+    /// Goes on with `socket`. The one before.
+    pub(crate) fn set_socket(&mut self, socket: S) -> S {
+        core::mem::replace(&mut self.socket, socket)
+    }
+
+    /// Gives what was sent last the time to leave.
+    pub(crate) async fn linger(&mut self) {
+        self.delay.delay_ms(LINGER).await;
+    }
+
     /// Sends what a session has to send. A datagram that the socket refuses is lost like any other: not every address has
-    /// a route, and the session's timers decide.
+    /// a route, and the session's timers decide. So is all that follows one that it does not take in time.
     pub(crate) async fn drain(
         &mut self,
         rng: &mut dyn CryptoRng,
         mut next: impl for<'x> FnMut(&mut Cx<'_>, &'x mut [u8]) -> Option<Transmit<'x>>,
     ) {
+        let mut blocked = false;
         loop {
             let mut cx = Cx::new((self.clock)(), rng);
             let Some(Transmit { to, datagram }) = next(&mut cx, self.buffer) else {
                 return;
             };
-            let _ = self.socket.send(to, datagram).await;
+            if !blocked {
+                let send = self.socket.send(to, datagram);
+                let limit = self.delay.delay_ms(SEND_LIMIT);
+                blocked = matches!(select(send, limit).await, Either::Second(()));
+            }
         }
     }
 

@@ -42,8 +42,10 @@ impl<'m, 'b, S: UdpReceive + UdpSend, D: DelayNs, T: FnMut() -> Instant> Server<
         self.settle(rng, &mut on_event).await;
         let peer = self.camera.peer();
         let input = self.link.wait(self.camera.poll_timeout(), limit).await?;
-        // A second viewer finds nobody while the first is there.
-        let input = input.filter(|(_, input)| peer.is_none_or(|peer| peer == input.from()));
+        // A second viewer finds nobody while the first is there; the first may come from elsewhere.
+        let input = input.filter(|(_, input)| {
+            peer.is_none_or(|peer| peer == input.from()) || self.camera.claims(input.peek())
+        });
         if let Some((now, mut input)) = input {
             let mut cx = Cx::new(now, rng);
             while let Some(event) = self.camera.handle_datagram(&mut cx, &mut input) {
@@ -93,6 +95,11 @@ impl<'m, 'b, S: UdpReceive + UdpSend, D: DelayNs, T: FnMut() -> Instant> Server<
             .drain(rng, |cx, buf| camera.poll_frame(cx, &mut outgoing, buf))
             .await;
         Ok(())
+    }
+
+    /// Goes on with another socket, and hands back the one before; see `Connection::set_socket`.
+    pub fn set_socket(&mut self, socket: S) -> S {
+        self.link.set_socket(socket)
     }
 
     /// The session, to close it and read counters.

@@ -243,6 +243,92 @@ fn audio_goes_the_other_way() {
     assert_eq!(*device.heard.borrow(), frames);
 }
 
+/// Watches, moves to another socket, and hangs up when as many frames have come there too. Frames before and after.
+async fn watch_and_move(target: SocketAddr) -> ([u32; 2], Option<Cause>) {
+    let (uid, enr, mac) = credentials();
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let (mut memory, mut buffer) = (Memory::<16384, 0>::new(), [0; 1500]);
+    let targets = [target];
+    let config = ClientConfig::new(uid, &enr, &mac, &targets);
+    let mut cx = Cx::new(Instant::ZERO, &mut rng);
+    let client = Client::new(&config, memory.split(), &mut cx);
+    let (first, second) = (socket(), socket());
+    let mut connection = Connection::new(client, &first, Delay, clock(), &mut buffer);
+    let (mut frames, mut moved) = ([0; 2], 0);
+    let start = std::time::Instant::now();
+    while start.elapsed() < Duration::from_secs(10) {
+        let step = connection.step(&mut rng, Duration::from_millis(100), |event| {
+            frames[moved] += u32::from(matches!(event, Event::Video(_)));
+        });
+        if let Status::Closed(cause) = step.await.unwrap() {
+            return (frames, Some(cause));
+        }
+        if moved == 0 && frames[0] >= 5 {
+            connection.set_socket(&second);
+            moved = 1;
+        }
+        if frames[1] >= 5 {
+            connection.client(&mut rng).0.close();
+        }
+    }
+    (frames, None)
+}
+
+#[test]
+fn a_camera_follows_a_viewer_to_another_socket() {
+    let camera = socket();
+    let address = camera.get_ref().local_addr().unwrap();
+    let device = Device::new(&camera, &[7; 2000]);
+    let (frames, cause) = block_on(or(watch_and_move(address), async {
+        serve(&device).await;
+        ([0; 2], None)
+    }));
+    assert!(frames[0] >= 5 && frames[1] >= 5, "{frames:?}");
+    assert_eq!(cause, Some(Cause::Local));
+}
+
+/// A socket whose queue is full for ever: a neighbour that is gone is at its head.
+struct Full;
+
+impl edge_nal::io::ErrorType for Full {
+    type Error = std::io::Error;
+}
+
+impl edge_nal::UdpSend for Full {
+    async fn send(&mut self, _: SocketAddr, _: &[u8]) -> Result<(), Self::Error> {
+        std::future::pending().await
+    }
+}
+
+impl edge_nal::UdpReceive for Full {
+    async fn receive(&mut self, _: &mut [u8]) -> Result<(usize, SocketAddr), Self::Error> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn a_socket_that_takes_nothing_does_not_stop_the_session() {
+    let (uid, enr, mac) = credentials();
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let (mut memory, mut buffer) = (Memory::<0, 0>::new(), [0; 1500]);
+    let targets = [SocketAddr::from((Ipv4Addr::LOCALHOST, 9))];
+    let config = ClientConfig::new(uid, &enr, &mac, &targets);
+    let mut cx = Cx::new(Instant::ZERO, &mut rng);
+    let client = Client::new(&config, memory.split(), &mut cx);
+    let mut connection = Connection::new(client, Full, Delay, clock(), &mut buffer);
+    let start = std::time::Instant::now();
+    let cause = block_on(async {
+        while start.elapsed() < Duration::from_secs(30) {
+            let step = connection.step(&mut rng, Duration::from_millis(100), |_| {});
+            if let Status::Closed(cause) = step.await.unwrap() {
+                return Some(cause);
+            }
+        }
+        None
+    });
+    assert_eq!(cause, Some(Cause::NoAnswer));
+}
+
 #[test]
 fn a_search_that_nobody_answers_ends() {
     let silent = socket();

@@ -46,8 +46,9 @@ impl<'m, 'b> Server<'m, 'b> {
             return;
         }
         while let Some(mut input) = self.port.receive(socket) {
-            // A second viewer finds nobody while the first is there.
-            if self.camera.peer().is_some_and(|peer| peer != input.from()) {
+            // A second viewer finds nobody while the first is there; the first may come from elsewhere.
+            let elsewhere = self.camera.peer().is_some_and(|peer| peer != input.from());
+            if elsewhere && !self.camera.claims(input.peek()) {
                 continue;
             }
             while let Some(event) = self.camera.handle_datagram(cx, &mut input) {

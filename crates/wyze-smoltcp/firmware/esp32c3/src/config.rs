@@ -60,11 +60,12 @@ impl Camera {
         })
     }
 
-    /// Where to search from a network.
-    pub fn targets(&self, network: Ipv4Cidr) -> [SocketAddr; 2] {
-        let everywhere = network.broadcast().unwrap_or(Ipv4Addr::BROADCAST);
-        let home = self.address.unwrap_or(everywhere);
-        [everywhere, home].map(|ip| SocketAddr::from((ip, LAN_PORT)))
+    /// Where to search from a network: at the address that was given or else everywhere, not both. A neighbour that does not
+    /// answer keeps embassy-net from sending what comes behind.
+    pub fn targets(&self, network: Ipv4Cidr) -> [SocketAddr; 1] {
+        let everywhere = || network.broadcast().unwrap_or(Ipv4Addr::BROADCAST);
+        let ip = self.address.unwrap_or_else(everywhere);
+        [SocketAddr::from((ip, LAN_PORT))]
     }
 
     /// A session for its sound alone, and never without encryption: there is a microphone in this room.

@@ -33,6 +33,7 @@ struct Figures {
     seconds: f64,
     bytes: f64,
     datagrams: f64,
+    wakeups: f64,
 }
 
 impl Figures {
@@ -47,8 +48,8 @@ pub(crate) fn run(seconds: f64) -> Result<String> {
         "build --release -p tutk-bench --bin tutk-loopback",
     ))?;
     println!(
-        "{:34} {:>8} {:>7} {:>10} {:>12} {:>7}",
-        "load", "frames", "lost", "CPU s/GB", "us/datagram", "core"
+        "{:34} {:>8} {:>7} {:>10} {:>12} {:>16} {:>7}",
+        "load", "frames", "lost", "CPU s/GB", "us/datagram", "wakeups/datagram", "core"
     );
     for burst in [1, 16, 48] {
         show(&one(2.7, 20.0, seconds, burst))?;
@@ -102,7 +103,7 @@ fn highest_cameras(seconds: f64) -> Result<u16> {
 fn show(load: &Load) -> Result<Figures> {
     let figures = measure(load)?;
     println!(
-        "{:34} {:>8} {:>7} {:>10.2} {:>12.2} {:>6.1}%",
+        "{:34} {:>8} {:>7} {:>10.2} {:>12.2} {:>16.3} {:>6.1}%",
         format!(
             "{} x {} Mbit/s, bursts of {}",
             load.cameras, load.mbit, load.burst
@@ -111,6 +112,7 @@ fn show(load: &Load) -> Result<Figures> {
         figures.lost(),
         figures.cpu / figures.bytes * 1e9,
         figures.cpu / figures.datagrams * 1e6,
+        figures.wakeups / figures.datagrams,
         figures.cpu / figures.seconds * 100.0,
     );
     Ok(figures)
@@ -148,6 +150,7 @@ fn measure(load: &Load) -> Result<Figures> {
         seconds: number(&client, "seconds")?,
         bytes: number(&client, "bytes")?,
         datagrams: number(&client, "datagrams")?,
+        wakeups: number(&client, "wakeups")?,
     })
 }
 

@@ -7,7 +7,7 @@
 //!     └───────────────────────────────────────────────────────────────────┘
 //! 5 s after the very first login 1 without 0x2100: Err(LoginTimeout). The answer is taken in any state.
 //! Without DTLS the password is 888888 and the answer must bear one of the two serials; Session16 answers with 0x1400 too.
-//! Connected: an ACK at once, after every IOCTRL and every 100 ms; each statistics request is answered.
+//! Connected: an ACK at once, after every IOCTRL and every 100 ms or so; each statistics request is answered.
 //!            Lossless mode: also an ACK that lists what is missing, and a statistics request every 200 ms.
 //! ```
 //! Source: `docs/protocol.md` §2.6, §2.7, §2.14.

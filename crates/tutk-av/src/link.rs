@@ -22,6 +22,11 @@ use crate::{Event, Generation, Ioctl, IoctlTicket, LinkStats, Outgoing, Packetiz
 
 /// Time between two ACKs of the side that watches.
 const ACK_INTERVAL: Duration = Duration::from_millis(100);
+/// While frames come, ACKs go with the end of one, because whoever watches is awake then: the first one this long after the
+/// ACK before, ...
+const ACK_EARLIEST: Duration = Duration::from_millis(75);
+/// ... which may be a little late.
+const ACK_LATEST: Duration = Duration::from_millis(110);
 /// Time between two statistics requests of ours, in lossless mode.
 const STATS_INTERVAL: Duration = Duration::from_millis(200);
 /// Echoes of older clocks are not believed, milliseconds.
@@ -170,7 +175,14 @@ impl<'m> Link<'m> {
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if self.ack_at.is_some_and(|at| at <= now) {
             self.ack_due = true;
-            self.ack_at = Some(now + ACK_INTERVAL);
+            let frames_come = self.highest != self.acknowledged;
+            self.ack_at = Some(
+                now + if frames_come {
+                    ACK_LATEST
+                } else {
+                    ACK_INTERVAL
+                },
+            );
         }
     }
 
@@ -254,7 +266,9 @@ impl<'m> Link<'m> {
                     self.track(now, &packet);
                 }
                 self.echo(packet.stats);
-                self.ack_due |= self.generation.is_plain() && packet.last;
+                if packet.last {
+                    self.end_of_frame(now);
+                }
                 return Some(Event::Media(packet));
             }
             // In the one capture counter = group × size + index, so that parity packets have none of their own.
@@ -275,6 +289,18 @@ impl<'m> Link<'m> {
             }
         }
         None
+    }
+
+    /// The last packet of a frame has come.
+    fn end_of_frame(&mut self, now: Instant) {
+        self.ack_due |= self.generation.is_plain();
+        if self
+            .ack_at
+            .is_some_and(|at| at <= now + (ACK_LATEST - ACK_EARLIEST))
+        {
+            self.ack_due = true;
+            self.ack_at = Some(now + ACK_LATEST);
+        }
     }
 
     fn saw_media(&mut self, counter: u16) {
@@ -513,7 +539,7 @@ impl<'m> Link<'m> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{bytes_of, vectors};
+    use crate::testing::{bytes_of, frame_packets, media, vectors};
 
     #[test]
     fn captured_statistics_request_is_echoed() {
@@ -536,5 +562,30 @@ mod tests {
             Ok(Message::StatsReply { clock: 0x510b })
         );
         assert_eq!(link.poll_transmit(Instant::ZERO, &mut tx), Ok(false));
+    }
+
+    #[test]
+    fn acks_go_with_the_end_of_a_frame_and_without_frames_every_100_ms() {
+        let mut link = Link::new(&mut []);
+        let mut sent = Vec::new();
+        let mut poll = |link: &mut Link<'_>, now: Instant| {
+            let mut memory = [0; 64];
+            link.handle_timeout(now);
+            if link.poll_transmit(now, &mut TxBuf::new(&mut memory)) == Ok(true) {
+                sent.push(now.as_millis());
+            }
+        };
+        link.start_acks(Instant::ZERO);
+        for ms in 0..600 {
+            let now = Instant::from_millis(ms);
+            // Twenty frames a second of one packet, on the way for 3 to 5 ms; none after a quarter of a second.
+            if ms < 250 && ms % 50 == 3 + ms / 50 % 3 {
+                let mut packets = frame_packets(ms as u32, true, b"a frame");
+                packets[0][10..12].copy_from_slice(&(ms as u16).to_le_bytes());
+                link.handle(now, &Message::Media(media(&packets[0])));
+            }
+            poll(&mut link, now);
+        }
+        assert_eq!(sent, [0, 100, 204, 314, 414, 514]);
     }
 }

@@ -17,6 +17,9 @@ use crate::{CameraUrl, Clock, Tap, bind, targets};
 /// Room for datagrams we send, bytes: all of ours fit an Ethernet frame.
 const MAX_TRANSMIT: usize = 1500;
 
+/// How long datagrams gather by default.
+const GATHERING: Duration = Duration::from_millis(1);
+
 /// Memory of a [`Connection`] on a machine that has plenty: a megabyte for video frames in flight (key frames up to
 /// about 700 KB), 64 KiB for audio, and what lossless mode takes. The system commits a page only when a frame reaches it.
 pub struct Memory {
@@ -158,7 +161,8 @@ impl<'m> Connection<'m> {
         hint: Option<SocketAddr>,
         memory: &'m mut Memory,
     ) -> io::Result<Self> {
-        let socket = Socket::new(socket)?;
+        let mut socket = Socket::new(socket)?;
+        socket.gathering = GATHERING;
         let mut clock = Clock::new();
         let first = ClientConfig {
             targets: &targets,
@@ -183,6 +187,14 @@ impl<'m> Connection<'m> {
         #[cfg(feature = "keylog")]
         self.client.log_keys();
         self.tap.set(tap, self.socket.local_addr());
+    }
+
+    /// How long datagrams gather before they are read where they come one by one and fast: more than two in that time, for
+    /// eight system calls in a row. Then each wait goes on so long after the first one, and takes all that have come in one
+    /// call; a frame is told that much later at most. In the beginning it is a millisecond; zero switches it off. Where several
+    /// are there at once anyway, as with a frame that comes as a burst, nothing is waited for.
+    pub fn set_gathering(&mut self, gathering: Duration) {
+        self.socket.gathering = gathering;
     }
 
     /// From now on a session that ends is followed by another one, as `policy` says; with `None`, as in the beginning, it
@@ -213,14 +225,13 @@ impl<'m> Connection<'m> {
         let now = self.clock.now();
         let next = self.client.poll_timeout();
         self.socket
-            .wait(next.map_or(limit, |at| at.since(now).min(limit)))?;
+            .wait(now, next.map_or(limit, |at| at.since(now).min(limit)))?;
+        // They have all arrived by now, so one look at the clock does.
+        let mut cx = self.clock.cx();
         while let Some((from, bytes)) = self.socket.next() {
             self.tap.received(from, bytes);
             let mut input = Datagram::new(from, bytes);
-            while let Some(event) = self
-                .client
-                .handle_datagram(&mut self.clock.cx(), &mut input)
-            {
+            while let Some(event) = self.client.handle_datagram(&mut cx, &mut input) {
                 on_event(event);
             }
         }
@@ -315,7 +326,7 @@ impl<'m> Connection<'m> {
         let left = until.since(self.clock.now());
         if !left.is_zero() {
             // What still comes belongs to the session that is over; only the tap hears it.
-            self.socket.wait(left.min(limit))?;
+            self.socket.wait(self.clock.now(), left.min(limit))?;
             while let Some((from, bytes)) = self.socket.next() {
                 self.tap.received(from, bytes);
             }

@@ -207,7 +207,7 @@ pub fn serve<S: Source>(
         let now = server.clock.now();
         let wake = slots.iter().filter_map(|slot| server.wake(slot)).min();
         let wait = wake.map_or(MAX_WAIT, |at| at.since(now).min(MAX_WAIT));
-        server.socket.wait(wait)?;
+        server.socket.wait(now, wait)?;
         while let Some((from, bytes)) = server.next_datagram(&mut buf) {
             let i = route(&slots, from, bytes);
             if let Some(slot) = slots.get_mut(i) {

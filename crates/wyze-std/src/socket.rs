@@ -4,10 +4,12 @@
 //!   next() ─► a datagram of the batch, while there is one
 //!     │ none left
 //!     ▼
-//!   wait(limit) ─► poll, recvmmsg: up to 16 buffers, each of which may hold many datagrams of one sender (GRO)
+//!   wait(limit) ─► poll, recvmmsg: up to 32 buffers, each of which may hold many datagrams of one sender (GRO)
 //! ```
 //!
-//! A camera sends a frame as a burst of datagrams. A system call for each costs more than decrypting it.
+//! A camera sends a frame as a burst of datagrams. A system call for each costs as much as decrypting it. Where they trickle in
+//! all the same, [`TRICKLE`] small batches in quick succession, each wait goes on for a moment after the first one, and takes
+//! what has gathered in one call.
 
 use std::fmt;
 use std::io::{self, IoSliceMut};
@@ -16,11 +18,17 @@ use std::time::Duration;
 
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use wyze_session::Instant;
 
 /// Buffers that one system call fills.
-const BATCH: usize = 16;
-/// Bytes of one buffer: the most that the system coalesces.
-const ROOM: usize = 1 << 16;
+const BATCH: usize = 32;
+/// Bytes of one buffer: the most that the system coalesces, and some more, so that the buffers do not all begin in the same
+/// sets of the processor's caches.
+const ROOM: usize = (1 << 16) + 1088;
+/// So many datagrams are worth a system call of their own.
+const WORTHWHILE: usize = 12;
+/// So many small batches in quick succession are a trickle.
+const TRICKLE: u8 = 8;
 /// The longest wait for the system's send buffer.
 const SEND_WAIT: Duration = Duration::from_millis(20);
 
@@ -35,6 +43,12 @@ pub(crate) struct Socket {
     filled: usize,
     /// The buffer that is read, and how far it has been.
     at: (usize, usize),
+    /// How long the datagrams of a trickle gather.
+    pub(crate) gathering: Duration,
+    /// When the last batch was there.
+    last: Instant,
+    /// Small batches that came one soon after the other.
+    small: u8,
 }
 
 impl fmt::Debug for Socket {
@@ -55,6 +69,9 @@ impl Socket {
             metas: [RecvMeta::default(); BATCH],
             filled: 0,
             at: (0, 0),
+            gathering: Duration::ZERO,
+            last: Instant::ZERO,
+            small: 0,
         })
     }
 
@@ -87,17 +104,51 @@ impl Socket {
         }
     }
 
-    /// Waits until something has arrived, at most `limit`. What [`next`](Self::next) has not read is lost.
+    /// Waits until something has arrived, at most `limit` from `now` on. What [`next`](Self::next) has not read is lost.
     ///
     /// # Errors
     /// The socket failed. What the network does is no error.
-    pub(crate) fn wait(&mut self, limit: Duration) -> io::Result<()> {
+    pub(crate) fn wait(&mut self, now: Instant, limit: Duration) -> io::Result<()> {
         // Behind a batch that took all the buffers there is more; asking whether there is would be one call too many.
-        if self.filled < BATCH && !self.ready(PollFlags::IN, limit)? {
-            self.filled = 0;
-            return Ok(());
+        if self.filled < BATCH {
+            let trickles = self.trickles(now);
+            if !self.ready(PollFlags::IN, limit)? {
+                self.filled = 0;
+                return Ok(());
+            }
+            if trickles {
+                std::thread::sleep(self.gathering);
+            }
         }
         self.receive()
+    }
+
+    /// Whether datagrams come in quick succession, and each by itself. `now` is just behind the last batch.
+    fn trickles(&mut self, now: Instant) -> bool {
+        let trickling = self.small >= TRICKLE;
+        // Where fewer than a few come in that time, it would be waited for nothing.
+        let pause = self.gathering / 2
+            + if trickling {
+                self.gathering
+            } else {
+                Duration::ZERO
+            };
+        let small = trickling || self.brought() < WORTHWHILE;
+        self.small = if small && now - self.last < pause {
+            (self.small + 1).min(TRICKLE)
+        } else {
+            0
+        };
+        self.last = now;
+        self.small >= TRICKLE
+    }
+
+    /// Datagrams of the last batch.
+    fn brought(&self) -> usize {
+        let filled = self.metas.iter().take(self.filled);
+        filled
+            .map(|meta| meta.len.div_ceil(meta.stride.max(1)))
+            .sum()
     }
 
     /// Waits until the socket can be read from or written to.
@@ -183,7 +234,9 @@ mod tests {
             while let Some((_, datagram)) = socket.next() {
                 all.push(datagram.to_vec());
             }
-            socket.wait(Duration::from_millis(50)).unwrap();
+            socket
+                .wait(Instant::ZERO, Duration::from_millis(50))
+                .unwrap();
             if all.len() == before && socket.filled == 0 {
                 return all;
             }
@@ -199,7 +252,7 @@ mod tests {
         for datagram in &sent {
             a.send(datagram, to);
         }
-        b.wait(Duration::from_secs(1)).unwrap();
+        b.wait(Instant::ZERO, Duration::from_secs(1)).unwrap();
         let (peer, first) = b.next().unwrap();
         assert_eq!((peer, &*first), (from, &sent[0][..]));
         assert_eq!(drain(&mut b), sent[1..]);
@@ -226,9 +279,38 @@ mod tests {
     }
 
     #[test]
+    fn datagrams_gather_where_they_trickle_in_and_only_there() {
+        let ((a, _), (mut b, to)) = (socket(), socket());
+        b.gathering = Duration::from_millis(1);
+        let batches = |b: &mut Socket, size: usize, micros: std::ops::Range<u64>| {
+            let mut gathers = Vec::new();
+            for at in micros.step_by(200) {
+                gathers.push(b.trickles(Instant::from_micros(at)));
+                (0..size).for_each(|_| a.send(b"x", to));
+                b.receive().unwrap();
+                assert_eq!(b.brought(), size);
+                while b.next().is_some() {}
+            }
+            gathers
+        };
+        // Frames of large batches, however fast; then ten single datagrams; then a pause.
+        assert_eq!(batches(&mut b, 20, 0..4000), [false; 20]);
+        let gathers = batches(&mut b, 1, 4000..6000);
+        assert_eq!(
+            (&gathers[..8], &gathers[8..]),
+            (&[false; 8][..], &[true; 2][..])
+        );
+        assert_eq!(batches(&mut b, 1, 7400..7600), [false]);
+        b.gathering = Duration::ZERO;
+        assert_eq!(batches(&mut b, 1, 8000..12_000), [false; 20]);
+    }
+
+    #[test]
     fn nothing_arrives_within_the_limit_and_that_is_no_error() {
         let (mut socket, _) = socket();
-        socket.wait(Duration::from_millis(1)).unwrap();
+        socket
+            .wait(Instant::ZERO, Duration::from_millis(1))
+            .unwrap();
         assert!(socket.next().is_none());
     }
 

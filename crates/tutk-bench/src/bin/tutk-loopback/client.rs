@@ -17,6 +17,8 @@ struct Received {
     bytes: u64,
     dropped: u64,
     datagrams: u64,
+    /// Times that the thread slept, and was woken.
+    wakeups: u64,
     /// At the first frame and at the end.
     first: Option<Clocks>,
     last: Clocks,
@@ -42,6 +44,7 @@ pub(crate) fn run(port: u16, cameras: u16) -> Result<String> {
         total.bytes += one.bytes;
         total.dropped += one.dropped;
         total.datagrams += one.datagrams;
+        total.wakeups += one.wakeups;
         total.first = total.first.into_iter().chain(one.first).min();
         total.last = total.last.max(one.last);
     }
@@ -51,6 +54,7 @@ pub(crate) fn run(port: u16, cameras: u16) -> Result<String> {
         "bytes": total.bytes,
         "dropped": total.dropped,
         "datagrams": total.datagrams,
+        "wakeups": total.wakeups,
         "cpu_seconds": (total.last.cpu - first.cpu).as_secs_f64(),
         "seconds": (total.last.wall - first.wall).as_secs_f64(),
     })
@@ -87,7 +91,18 @@ fn watch(port: u16, start: Instant) -> Result<Received> {
     received.last = clocks(start);
     let (client, _) = connection.client();
     received.datagrams = u64::from(client.stats().iotc.rx_datagrams);
+    received.wakeups = wakeups()?;
     Ok(received)
+}
+
+/// How often this thread has slept so far.
+fn wakeups() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/thread-self/status")?;
+    let count = status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+        .context("the system does not count switches")?;
+    Ok(count.trim().parse()?)
 }
 
 fn clocks(start: Instant) -> Clocks {

@@ -226,12 +226,21 @@ pub(crate) struct CameraNode<'m> {
     next_video: usize,
     next_audio: usize,
     start: Option<Instant>,
-    /// Datagrams of frames that wait to be drained.
-    queue: VecDeque<(SocketAddr, Vec<u8>)>,
+    queue: Queue,
     pub(crate) sent_video: Vec<Seen>,
     pub(crate) sent_audio: Vec<Seen>,
     pub(crate) heard: Heard,
     pub(crate) closed: Option<Cause>,
+}
+
+/// Datagrams of frames that wait to be drained.
+pub(crate) type Queue = VecDeque<(SocketAddr, Vec<u8>)>;
+
+/// A datagram in the caller's buffer.
+pub(crate) fn put<'b>(buf: &'b mut [u8], datagram: &[u8]) -> &'b [u8] {
+    let room = &mut buf[..datagram.len()];
+    room.copy_from_slice(datagram);
+    room
 }
 
 /// What a camera heard of its viewer's talks.
@@ -244,7 +253,7 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    fn note(&mut self, event: CameraEvent<'_>) {
+    pub(crate) fn note(&mut self, event: CameraEvent<'_>) {
         match event {
             CameraEvent::TalkReady => self.ready += 1,
             CameraEvent::TalkClosed(end) => self.ends.push(end),
@@ -271,7 +280,7 @@ impl<'m> CameraNode<'m> {
             next_video: 0,
             next_audio: 0,
             start: None,
-            queue: VecDeque::new(),
+            queue: Queue::new(),
             sent_video: Vec::new(),
             sent_audio: Vec::new(),
             heard: Heard::default(),
@@ -401,9 +410,7 @@ impl Node for CameraNode<'_> {
         buf: &'b mut [u8],
     ) -> Option<(SocketAddr, &'b [u8])> {
         if let Some((to, datagram)) = self.queue.pop_front() {
-            let room = &mut buf[..datagram.len()];
-            room.copy_from_slice(&datagram);
-            return Some((to, room));
+            return Some((to, put(buf, &datagram)));
         }
         self.play(cx);
         match self.camera.poll_transmit(cx, buf) {

@@ -27,7 +27,7 @@ impl Stage<'_> {
     /// Says `count` frames in real time, while pictures go on, and stops.
     fn talk(&mut self, count: u32) {
         let (talks, ends) = (self.viewer.told.talks, self.viewer.told.talk_ends.len());
-        self.film.heard.clear();
+        self.film.heard.frames.clear();
         let cx = &mut Cx::new(self.world.now, &mut self.world.rng);
         self.viewer.client.start_talk(cx).unwrap();
         self.step_until(|stage| stage.viewer.told.talks > talks);
@@ -39,7 +39,7 @@ impl Stage<'_> {
             self.run(WORD);
         }
         self.run(SECOND / 2);
-        assert_eq!(self.film.heard, words);
+        assert_eq!(self.film.heard.frames, words);
         let cx = &mut Cx::new(self.world.now, &mut self.world.rng);
         self.viewer.client.stop_talk(cx).unwrap();
         self.step_until(|stage| stage.viewer.told.talk_ends.len() > ends);
@@ -116,7 +116,7 @@ fn evening(seed: u64, plain: Option<Generation>, camera: impl FnOnce(&mut Camera
     stage.run(5 * minute);
     stage.talk(250);
     stage.run(5 * minute);
-    assert_eq!(stage.film.talk_ends, [TalkEnd::Peer; 2]);
+    assert_eq!(stage.film.heard.ends, [TalkEnd::Peer; 2]);
     assert!(stage.viewer.told.ends.is_empty());
     stage.assert_every_frame_is_accounted_for();
 

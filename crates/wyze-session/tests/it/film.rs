@@ -1,6 +1,5 @@
 //! A viewer that goes on after the end of a session, and a camera with an endless film, for tests that last.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use wyze_session::{
     Event, Instant, LAN_PORT, Mac, OutFrame, Outgoing, Reconnect, Stream, TalkEnd, Transmit,
 };
 
-use crate::common::{APP, DEVICE, Room, addr, enr, info, mac, uid};
+use crate::common::{APP, DEVICE, Heard, Queue, Room, addr, enr, info, mac, put, uid};
 
 pub(crate) const BROADCAST: &str = "255.255.255.255:32761";
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -166,13 +165,11 @@ pub(crate) struct Film<'m> {
     /// It is off until then.
     pub(crate) booting: Option<Instant>,
     pub(crate) state: CameraState,
-    pub(crate) queue: VecDeque<(SocketAddr, Vec<u8>)>,
+    pub(crate) queue: Queue,
     /// What was sent, and when.
     pub(crate) sent: Vec<(u64, Instant)>,
     pub(crate) sent_audio: Vec<(u64, Instant)>,
-    /// Number and bytes of each frame of the viewer's talks, and how those ended.
-    pub(crate) heard: Vec<(u32, Vec<u8>)>,
-    pub(crate) talk_ends: Vec<TalkEnd>,
+    pub(crate) heard: Heard,
     /// K-commands that came, K10010 aside, and what that left switched on.
     pub(crate) commands: Vec<u16>,
     pub(crate) wanted: Vec<(bool, bool)>,
@@ -234,11 +231,10 @@ impl<'m> Film<'m> {
             mute: Mute::No,
             booting: None,
             state: CameraState::new(),
-            queue: VecDeque::new(),
+            queue: Queue::new(),
             sent: Vec::new(),
             sent_audio: Vec::new(),
-            heard: Vec::new(),
-            talk_ends: Vec::new(),
+            heard: Heard::default(),
             commands: Vec::new(),
             wanted: Vec::new(),
             ends: Vec::new(),
@@ -308,9 +304,7 @@ impl<'m> Film<'m> {
                     self.ends.push(cause);
                     closed = true;
                 }
-                CameraEvent::Audio(frame) => self.heard.push((frame.number, frame.data.to_vec())),
-                CameraEvent::TalkClosed(end) => self.talk_ends.push(end),
-                _ => {}
+                event => self.heard.note(event),
             }
         }
         if closed {
@@ -349,8 +343,7 @@ impl Node for Film<'_> {
                         self.mute = Mute::No;
                     }
                 }
-                CameraEvent::TalkClosed(end) => self.talk_ends.push(end),
-                _ => {}
+                event => self.heard.note(event),
             }
         }
         self.drain_events(cx);
@@ -375,9 +368,7 @@ impl Node for Film<'_> {
             return None;
         }
         if let Some((to, datagram)) = self.queue.pop_front() {
-            let room = &mut buf[..datagram.len()];
-            room.copy_from_slice(&datagram);
-            return Some((to, room));
+            return Some((to, put(buf, &datagram)));
         }
         match self.camera.poll_transmit(cx, buf) {
             Some(Transmit { to, datagram }) => Some((to, datagram)),

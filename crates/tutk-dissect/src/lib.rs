@@ -47,6 +47,7 @@ mod cc51;
 mod command;
 mod cursor;
 mod dtls;
+mod frameinfo;
 mod iotc;
 mod keylog;
 mod pending;

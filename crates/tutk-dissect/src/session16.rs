@@ -1,7 +1,8 @@
 //! The oldest messages, of firmware without DTLS: a header of 24 bytes in front of everything (`docs/protocol.md` §2.12).
 
-use crate::av::{Inner, Last, Part, is_video};
+use crate::av::{Inner, Last, Part};
 use crate::cursor::Cursor;
+use crate::frameinfo::is_video;
 use crate::tree::Severity;
 
 /// Bytes of the header.

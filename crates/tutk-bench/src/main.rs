@@ -1,13 +1,8 @@
 //! What `cargo xtask bench` measures: `tutk-bench SCENARIO ROUNDS`; without arguments, the names of the scenarios.
-//!
-//! A scenario is one function in [`scenario`]: it prepares what the rounds need and answers with the round.
-
-mod dtls;
-mod reassembly;
-mod scenario;
-mod session;
 
 use std::process::ExitCode;
+
+use tutk_bench::scenario;
 
 /// The loop that callgrind counts: it knows it by this name.
 #[inline(never)]
@@ -15,11 +10,6 @@ fn measured_rounds(round: &mut dyn FnMut(usize), rounds: usize) {
     for n in 0..rounds {
         round(n);
     }
-}
-
-/// Memory for a scenario, which lives as long as the process.
-fn leak(len: usize) -> &'static mut [u8] {
-    Box::leak(vec![0; len].into_boxed_slice())
 }
 
 fn main() -> ExitCode {

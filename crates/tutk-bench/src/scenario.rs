@@ -8,12 +8,12 @@ use chacha20poly1305::{ChaCha20Poly1305, Key, KeyInit, Nonce, Tag};
 use crate::{dtls, reassembly, session};
 
 /// One round; it is told its number.
-pub(crate) type Round = Box<dyn FnMut(usize)>;
+pub type Round = Box<dyn FnMut(usize)>;
 /// Prepares that many rounds.
-pub(crate) type Prepare = fn(usize) -> Round;
+pub type Prepare = fn(usize) -> Round;
 
 /// Every scenario by name.
-pub(crate) const ALL: &[(&str, Prepare)] = &[
+pub const ALL: &[(&str, Prepare)] = &[
     ("aead-open", aead_open),
     ("aead-seal", aead_seal),
     ("memcpy", memcpy),

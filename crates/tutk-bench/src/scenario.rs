@@ -1,4 +1,4 @@
-//! The scenarios. Each works on one media packet of [`PAYLOAD`] bytes per round.
+//! The scenarios. Each works on one media packet of 1024 bytes per round.
 
 use std::hint::black_box;
 

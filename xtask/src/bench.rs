@@ -83,6 +83,12 @@ struct Cost {
 
 type Costs = BTreeMap<String, Cost>;
 
+/// `benches/baseline.json`.
+struct Baseline {
+    cpu: String,
+    costs: Costs,
+}
+
 /// Measures every scenario.
 pub(crate) fn run(mode: Mode) -> Result<String> {
     crate::setup::packages()?;
@@ -214,19 +220,36 @@ fn limits(costs: &Costs) -> Result<String> {
     ))
 }
 
-/// Compares with the baseline, if that was made on a machine like this: where the cipher alone takes another number of
-/// instructions, the CPU has other vector instructions, and only the [`limits`] say something.
-fn compare(costs: &Costs, baseline: &Costs) -> Result<()> {
-    let floor = |costs: &Costs| costs.get("aead-open").map(|cost| cost.instructions);
-    if let (Some(now), Some(before)) = (floor(costs), floor(baseline))
-        && (now / before - 1.0).abs() * 100.0 > TOLERANCE
-    {
+/// What of this CPU decides which instructions the ciphers take.
+fn cpu() -> String {
+    #[cfg(target_arch = "x86_64")]
+    let has = [
+        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
+        ("bmi2", std::arch::is_x86_feature_detected!("bmi2")),
+        ("sha", std::arch::is_x86_feature_detected!("sha")),
+    ];
+    #[cfg(not(target_arch = "x86_64"))]
+    let has: [(&str, bool); 0] = [];
+    let mut cpu = std::env::consts::ARCH.to_owned();
+    for (name, _) in has.iter().filter(|(_, has)| *has) {
+        cpu += "+";
+        cpu += name;
+    }
+    cpu
+}
+
+/// Compares with the baseline, if that was made on a CPU with the same vector instructions; otherwise only the [`limits`] say
+/// something. A cipher that has become slower on the same CPU is a regression like any other.
+fn compare(costs: &Costs, baseline: &Baseline) -> Result<()> {
+    if baseline.cpu != cpu() {
         println!(
-            "not compared with benches/baseline.json: the bare cipher takes {now:.0} instructions here, and took \
-             {before:.0} where the baseline was made"
+            "not compared with benches/baseline.json: this CPU is {}, and it was made on {}",
+            cpu(),
+            baseline.cpu
         );
         return Ok(());
     }
+    let baseline = &baseline.costs;
     let mut worse = Vec::new();
     for (name, now) in costs {
         let Some(before) = baseline.get(name) else {
@@ -258,10 +281,11 @@ fn to_json(costs: &Costs) -> Value {
             json!({"instructions": cost.instructions, "allocations": cost.allocations}),
         )
     };
-    Value::Object(costs.iter().map(entry).collect())
+    let scenarios: serde_json::Map<_, _> = costs.iter().map(entry).collect();
+    json!({"cpu": cpu(), "scenarios": scenarios})
 }
 
-fn from_json(value: &Value) -> Result<Costs> {
+fn from_json(value: &Value) -> Result<Baseline> {
     let entry = |(name, cost): (&String, &Value)| {
         Some((
             name.clone(),
@@ -271,13 +295,17 @@ fn from_json(value: &Value) -> Result<Costs> {
             },
         ))
     };
-    let all = value
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(entry)
-        .collect::<Option<Costs>>();
-    all.context("benches/baseline.json is malformed: cargo xtask bench --save")
+    let read = || {
+        Some(Baseline {
+            cpu: value["cpu"].as_str()?.to_owned(),
+            costs: value["scenarios"]
+                .as_object()?
+                .iter()
+                .map(entry)
+                .collect::<Option<_>>()?,
+        })
+    };
+    read().context("benches/baseline.json is malformed: cargo xtask bench --save")
 }
 
 #[cfg(test)]
@@ -307,7 +335,10 @@ mod tests {
 
     #[test]
     fn worse_by_more_than_the_tolerance_fails_and_better_does_not() {
-        let before = costs(&[("a", 1000.0, 0.0)]);
+        let before = Baseline {
+            cpu: cpu(),
+            costs: costs(&[("a", 1000.0, 0.0)]),
+        };
         assert!(compare(&costs(&[("a", 1019.0, 0.0)]), &before).is_ok());
         assert!(compare(&costs(&[("a", 1021.0, 0.0)]), &before).is_err());
         assert!(compare(&costs(&[("a", 500.0, 0.0)]), &before).is_ok());
@@ -316,6 +347,11 @@ mod tests {
             compare(&costs(&[("b", 1.0, 0.0)]), &before).is_err(),
             "an unknown scenario has to be saved first"
         );
+        let elsewhere = Baseline {
+            cpu: "another".into(),
+            ..before
+        };
+        assert!(compare(&costs(&[("a", 9999.0, 0.0)]), &elsewhere).is_ok());
     }
 
     /// Every scenario at its floor, but `name` as given.
@@ -352,7 +388,8 @@ mod tests {
     #[test]
     fn a_baseline_survives_the_file() {
         let before = costs(&[("a", 1000.5, 0.0), ("b", 2.0, 3.0)]);
-        assert_eq!(from_json(&to_json(&before)).unwrap(), before);
+        let read = from_json(&to_json(&before)).unwrap();
+        assert_eq!((read.cpu, read.costs), (cpu(), before));
         assert!(from_json(&json!({"a": {}})).is_err());
     }
 }

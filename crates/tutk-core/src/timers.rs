@@ -23,51 +23,62 @@ use crate::Instant;
 /// ```
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Timers<const N: usize>([Option<Instant>; N]);
+pub struct Timers<const N: usize>([Instant; N]);
+
+/// Stands for a timer that does not run: no clock gets there, and arithmetic saturates there.
+const NEVER: Instant = Instant::from_micros(u64::MAX);
 
 impl<const N: usize> Timers<N> {
     /// A table in which nothing runs.
     pub const fn new() -> Self {
-        Self([None; N])
+        Self([NEVER; N])
     }
 
     /// Starts timer `t`, or moves it. An index outside of the table is ignored.
     pub fn set(&mut self, t: usize, at: Instant) {
         if let Some(slot) = self.0.get_mut(t) {
-            *slot = Some(at);
+            *slot = at;
         }
     }
 
     /// Stops timer `t`.
     pub fn stop(&mut self, t: usize) {
-        if let Some(slot) = self.0.get_mut(t) {
-            *slot = None;
-        }
+        self.set(t, NEVER);
     }
 
     /// Stops every timer.
     pub fn stop_all(&mut self) {
-        self.0 = [None; N];
+        self.0 = [NEVER; N];
     }
 
     /// When timer `t` will expire, if it runs.
     pub fn get(&self, t: usize) -> Option<Instant> {
-        self.0.get(t).copied().flatten()
+        self.0.get(t).copied().filter(|&at| at != NEVER)
     }
 
     /// Whether timer `t` is due at `now`; if so it is stopped.
     pub fn expired(&mut self, t: usize, now: Instant) -> bool {
-        let due = self.get(t).is_some_and(|at| at <= now);
-        if due {
-            self.stop(t);
-        }
-        due
+        self.0.get_mut(t).is_some_and(|slot| expired(slot, now))
     }
 
     /// The earliest deadline; `None` when nothing runs.
     pub fn next(&self) -> Option<Instant> {
-        self.0.iter().flatten().min().copied()
+        earliest(&self.0)
     }
+}
+
+#[inline(never)] // each layer has several timers, and asks each of them
+fn expired(slot: &mut Instant, now: Instant) -> bool {
+    let due = *slot <= now && *slot != NEVER;
+    if due {
+        *slot = NEVER;
+    }
+    due
+}
+
+#[inline(never)] // one copy for all layers
+fn earliest(slots: &[Instant]) -> Option<Instant> {
+    slots.iter().min().copied().filter(|&at| at != NEVER)
 }
 
 impl<const N: usize> Default for Timers<N> {
@@ -99,10 +110,16 @@ impl Backoff {
     /// The next interval; the one after it is twice as long.
     pub fn advance(&mut self, rng: &mut (impl Rng + ?Sized)) -> Duration {
         let base = self.next.min(self.cap);
-        self.next = base.saturating_mul(2);
-        let span = u32::try_from(base.as_micros() / 8).unwrap_or(u32::MAX);
+        self.next = base.saturating_add(base);
+        // No interval is longer than an hour. `as_micros` and `Duration * 2` divide by more than 32 bits.
+        let seconds = u32::try_from(base.as_secs()).unwrap_or(u32::MAX);
+        let span = seconds
+            .saturating_mul(1_000_000)
+            .saturating_add(base.subsec_micros())
+            / 8;
         let jitter = if span == 0 { 0 } else { rng.next_u32() % span };
-        base.saturating_add(Duration::from_micros(u64::from(jitter)))
+        let (seconds, micros) = (jitter / 1_000_000, jitter % 1_000_000);
+        base.saturating_add(Duration::new(seconds.into(), micros * 1000))
     }
 
     /// Begins again at `first`: something has answered.
@@ -129,6 +146,19 @@ mod tests {
         }
         backoff.reset();
         assert!(backoff.advance(&mut rng) < Duration::from_millis(340));
+    }
+
+    #[test]
+    fn the_end_of_time_is_a_timer_that_does_not_run() {
+        let mut timers = Timers::<2>::new();
+        let end = Instant::from_micros(u64::MAX);
+        assert!(!timers.expired(0, end));
+        timers.set(0, Instant::ZERO + Duration::MAX);
+        assert_eq!((timers.next(), timers.get(0)), (None, None));
+        timers.set(1, Instant::ZERO);
+        assert_eq!(timers.next(), Some(Instant::ZERO));
+        timers.stop(1);
+        assert_eq!((timers.next(), timers.get(1)), (None, None));
     }
 
     #[test]

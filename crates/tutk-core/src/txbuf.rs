@@ -91,6 +91,7 @@ impl<'b> TxBuf<'b> {
     ///
     /// # Errors
     /// [`Full`], with nothing written.
+    #[inline(never)] // once a layer and datagram, from a dozen places
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Full> {
         self.grow(bytes.len())?.copy_from_slice(bytes);
         Ok(())
@@ -100,6 +101,7 @@ impl<'b> TxBuf<'b> {
     ///
     /// # Errors
     /// [`Full`], with nothing changed.
+    #[inline(never)] // once a layer and datagram, from a dozen places
     pub fn grow(&mut self, n: usize) -> Result<&mut [u8], Full> {
         if n > self.room() {
             return Err(Full);
@@ -138,6 +140,7 @@ impl<'b> TxBuf<'b> {
     ///
     /// # Errors
     /// [`Full`] when less room was reserved, with nothing written.
+    #[inline(never)] // once a layer and datagram, from a dozen places
     pub fn push_header(&mut self, bytes: &[u8]) -> Result<(), Full> {
         let start = self.start.checked_sub(bytes.len()).ok_or(Full)?;
         self.buf
@@ -152,6 +155,7 @@ impl<'b> TxBuf<'b> {
     ///
     /// # Errors
     /// [`Full`] when less room was reserved, with nothing written.
+    #[inline(never)] // once a layer and datagram, from a dozen places
     pub fn push_trailer(&mut self, bytes: &[u8]) -> Result<(), Full> {
         let tail = self.tail.checked_sub(bytes.len()).ok_or(Full)?;
         let end = self.end + bytes.len();

@@ -193,16 +193,19 @@ impl<'b> Writer<'b> {
     }
 
     /// One byte.
+    #[inline(never)]
     pub fn u8(&mut self, v: u8) {
         self.bytes(&[v]);
     }
 
     /// Two bytes, big-endian.
+    #[inline(never)]
     pub fn u16_be(&mut self, v: u16) {
         self.bytes(&v.to_be_bytes());
     }
 
     /// Two bytes, little-endian.
+    #[inline(never)]
     pub fn u16_le(&mut self, v: u16) {
         self.bytes(&v.to_le_bytes());
     }
@@ -214,11 +217,13 @@ impl<'b> Writer<'b> {
     }
 
     /// Four bytes, big-endian.
+    #[inline(never)]
     pub fn u32_be(&mut self, v: u32) {
         self.bytes(&v.to_be_bytes());
     }
 
     /// Four bytes, little-endian.
+    #[inline(never)]
     pub fn u32_le(&mut self, v: u32) {
         self.bytes(&v.to_le_bytes());
     }
@@ -232,24 +237,32 @@ impl<'b> Writer<'b> {
 
     /// What `body` writes, with its length before it in one byte.
     pub fn vec8(&mut self, body: impl FnOnce(&mut Self)) {
-        let at = self.len;
         self.u8(0);
+        let start = self.len;
         body(self);
-        let len = self.len.saturating_sub(at + 1);
-        match (u8::try_from(len), self.buf.get_mut(at)) {
-            (Ok(len), Some(slot)) => *slot = len,
-            _ => self.full = true,
-        }
+        self.patch(start, 1);
     }
 
     /// What `body` writes, with its length before it in two big-endian bytes.
     pub fn vec16(&mut self, body: impl FnOnce(&mut Self)) {
-        let at = self.len;
         self.u16_be(0);
+        let start = self.len;
         body(self);
-        let len = self.len.saturating_sub(at + 2);
-        match (u16::try_from(len), self.buf.get_mut(at..at + 2)) {
-            (Ok(len), Some(slot)) => slot.copy_from_slice(&len.to_be_bytes()),
+        self.patch(start, 2);
+    }
+
+    /// Writes the length of everything from `start` on into the `width` bytes before it, one or two,
+    /// big-endian.
+    #[inline(never)]
+    fn patch(&mut self, start: usize, width: usize) {
+        let len = self.len.saturating_sub(start);
+        match self.buf.get_mut(start.saturating_sub(width)..start) {
+            _ if self.full => {}
+            Some([one]) if len <= 0xff => *one = len as u8,
+            Some([high, low]) if len <= 0xffff => {
+                *high = (len >> 8) as u8;
+                *low = len as u8;
+            }
             _ => self.full = true,
         }
     }
@@ -261,6 +274,11 @@ impl<'b> Writer<'b> {
     pub fn counted32_le(&mut self, at: usize, max: usize, body: impl FnOnce(&mut Self)) {
         let start = self.len;
         body(self);
+        self.count32_le(at, start, max);
+    }
+
+    #[inline(never)]
+    fn count32_le(&mut self, at: usize, start: usize, max: usize) {
         let len = self.len.saturating_sub(start);
         let slot = self
             .buf

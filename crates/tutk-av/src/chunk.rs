@@ -275,7 +275,8 @@ impl ChunkStream {
         current: Current,
         packet: &MediaPacket<'p>,
     ) -> (&'p [u8], Option<FrameInfo>) {
-        let Some(joined) = packet.joined else {
+        // Only the oldest generation joins them: the rest is left out where that is.
+        let Some(joined) = packet.joined.filter(|_| cfg!(feature = "plain")) else {
             return (packet.payload, packet.info);
         };
         if current.offset == 0 {

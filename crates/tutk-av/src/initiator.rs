@@ -14,7 +14,7 @@
 
 use core::time::Duration;
 
-use tutk_core::{Cx, Datagram, Full, Instant, Layer, Secret, Timers, TxBuf};
+use tutk_core::{Cx, Datagram, Full, Instant, Layer, Secret, Timers, TxBuf, earlier};
 
 use crate::error::count;
 use crate::link::{LOSSLESS, Link};
@@ -352,7 +352,6 @@ impl Layer for Initiator<'_> {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let timers = [self.timers.next(), self.link.poll_timeout()];
-        timers.into_iter().flatten().min()
+        earlier(self.timers.next(), self.link.poll_timeout())
     }
 }

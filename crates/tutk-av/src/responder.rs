@@ -14,7 +14,7 @@
 use core::time::Duration;
 
 use subtle::ConstantTimeEq;
-use tutk_core::{Cx, Datagram, Full, Instant, Layer, Secret, TxBuf};
+use tutk_core::{Cx, Datagram, Full, Instant, Layer, Secret, TxBuf, earlier};
 
 use crate::error::count;
 use crate::link::{LOSSLESS, Link};
@@ -323,7 +323,6 @@ impl Layer for Responder<'_> {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let timers = [self.answer_at, self.link.poll_timeout()];
-        timers.into_iter().flatten().min()
+        earlier(self.answer_at, self.link.poll_timeout())
     }
 }

@@ -48,5 +48,5 @@ pub use layer::{Cx, Layer};
 pub use rand_core;
 pub use secret::Secret;
 pub use time::Instant;
-pub use timers::{Backoff, Timers};
+pub use timers::{Backoff, Timers, earlier};
 pub use txbuf::{Full, TxBuf};

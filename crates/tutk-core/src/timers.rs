@@ -48,7 +48,7 @@ impl<const N: usize> Timers<N> {
 
     /// Stops every timer.
     pub fn stop_all(&mut self) {
-        self.0 = [NEVER; N];
+        stop(&mut self.0);
     }
 
     /// When timer `t` will expire, if it runs.
@@ -67,6 +67,11 @@ impl<const N: usize> Timers<N> {
     }
 }
 
+#[inline(never)]
+fn stop(slots: &mut [Instant]) {
+    slots.fill(NEVER);
+}
+
 #[inline(never)] // each layer has several timers, and asks each of them
 fn expired(slot: &mut Instant, now: Instant) -> bool {
     let due = *slot <= now && *slot != NEVER;
@@ -74,6 +79,15 @@ fn expired(slot: &mut Instant, now: Instant) -> bool {
         *slot = NEVER;
     }
     due
+}
+
+/// The earlier of two deadlines, where there are any.
+#[inline(never)] // every layer asks those inside of it
+pub fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
+    }
 }
 
 #[inline(never)] // one copy for all layers
@@ -159,6 +173,20 @@ mod tests {
         assert_eq!(timers.next(), Some(Instant::ZERO));
         timers.stop(1);
         assert_eq!((timers.next(), timers.get(1)), (None, None));
+    }
+
+    #[test]
+    fn a_deadline_is_earlier_than_none() {
+        let (one, two) = (Some(Instant::from_millis(1)), Some(Instant::from_millis(2)));
+        for (a, b, first) in [
+            (one, two, one),
+            (two, one, one),
+            (two, None, two),
+            (None, two, two),
+            (None, None, None),
+        ] {
+            assert_eq!(earlier(a, b), first);
+        }
     }
 
     #[test]

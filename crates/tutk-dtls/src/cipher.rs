@@ -60,10 +60,10 @@ pub(crate) fn derive(
             let block =
                 keys::key_block::<{ keys::CHACHA_BLOCK }>(master, client_random, server_random);
             let mut rest = &block[..];
-            let (client_key, server_key) = (keys::split(&mut rest), keys::split(&mut rest));
-            let (client_iv, server_iv) = (keys::split(&mut rest), keys::split(&mut rest));
-            let client = chacha::Keys::new(&client_key, &client_iv);
-            let server = chacha::Keys::new(&server_key, &server_iv);
+            let (client_key, server_key) = (keys::split(&mut rest)?, keys::split(&mut rest)?);
+            let (client_iv, server_iv) = (keys::split(&mut rest)?, keys::split(&mut rest)?);
+            let client = chacha::Keys::new(client_key, client_iv);
+            let server = chacha::Keys::new(server_key, server_iv);
             let (ours, theirs) = if side == Side::Client {
                 (client, server)
             } else {
@@ -76,8 +76,8 @@ pub(crate) fn derive(
             let block =
                 keys::key_block::<{ keys::CBC_BLOCK }>(master, client_random, server_random);
             let mut rest = &block[..];
-            let macs = [keys::split(&mut rest), keys::split(&mut rest)];
-            let keys = [keys::split(&mut rest), keys::split(&mut rest)];
+            let macs = [keys::split(&mut rest)?, keys::split(&mut rest)?];
+            let keys = [keys::split(&mut rest)?, keys::split(&mut rest)?];
             let [client, server] = [0, 1];
             let (ours, theirs) = if side == Side::Client {
                 (client, server)

@@ -31,7 +31,9 @@ pub(crate) fn hmac(key: &[u8]) -> Hmac<Sha256> {
     if let Some(room) = block.get_mut(..key.len()) {
         room.copy_from_slice(key);
     } else {
-        let digest = Zeroizing::new(finish(Sha256::new_with_prefix(key)));
+        let mut hash = Sha256::new();
+        absorb(&mut hash, key);
+        let digest = Zeroizing::new(finish(hash));
         for (b, d) in block.iter_mut().zip(digest.iter()) {
             *b = *d;
         }
@@ -60,6 +62,12 @@ fn mac_of(keyed: &Hmac<Sha256>, parts: [&[u8]; 4]) -> Zeroizing<[u8; 32]> {
         mac.update(part);
     }
     Zeroizing::new(mac.finalize().into_bytes().into())
+}
+
+/// Takes in more of what is hashed. As with [`finish`], one copy is enough.
+#[inline(never)]
+pub(crate) fn absorb(hash: &mut Sha256, bytes: &[u8]) {
+    hash.update(bytes);
 }
 
 /// The end of a hash; not inline for the same reason.
@@ -134,13 +142,10 @@ pub(crate) fn verify_data(master: &Master, side: Side, transcript: &[u8; 32]) ->
 }
 
 /// The next `N` bytes of a key block.
-pub(crate) fn split<const N: usize>(block: &mut &[u8]) -> Zeroizing<[u8; N]> {
-    let mut out = Zeroizing::new([0u8; N]);
-    if let Some((head, tail)) = block.split_first_chunk::<N>() {
-        *out = *head;
-        *block = tail;
-    }
-    out
+pub(crate) fn split<'b, const N: usize>(block: &mut &'b [u8]) -> Option<&'b [u8; N]> {
+    let (head, tail) = block.split_first_chunk::<N>()?;
+    *block = tail;
+    Some(head)
 }
 
 #[cfg(test)]

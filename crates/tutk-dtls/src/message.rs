@@ -5,7 +5,7 @@ mod key_exchange;
 
 pub(crate) use hello::*;
 pub(crate) use key_exchange::*;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
 use tutk_core::wire::{Malformed, Reader};
 
@@ -130,11 +130,13 @@ impl Transcript {
             offset: 0,
             bytes: body,
         };
-        self.0.update(whole.header());
-        self.0.update(body);
+        for part in [&whole.header()[..], body] {
+            keys::absorb(&mut self.0, part);
+        }
     }
 
     /// Hash of what was added so far.
+    #[inline(never)]
     pub(crate) fn hash(&self) -> [u8; 32] {
         keys::finish(self.0.clone())
     }

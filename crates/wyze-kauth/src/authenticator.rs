@@ -20,11 +20,10 @@ use tutk_core::wire::Writer;
 use crate::Stats;
 use crate::challenge::{CHALLENGE_LEN, answer};
 use crate::command::{
-    Challenge, Connect, ConnectAuth, ConnectUserAuth, ConnectUserAuth2, Decode, write_request,
+    Challenge, Connect, ConnectAuth, ConnectUserAuth, Decode, Encode, write_request,
 };
 use crate::hl::{self, CLIENT_VERSION, Code, Message};
 use crate::info::CameraInfo;
-use crate::json;
 use crate::keys::{Enr, Mac, OpenUserId};
 
 /// What K10000 says.
@@ -294,14 +293,11 @@ impl Authenticator {
                 let json = br#"{"cameraInfo":{"audioEncoderList":[137,138,140]}}"#;
                 write_request(&Connect { json }, out);
             }
+            // A MAC has no character that JSON would escape.
             Hello::WakeUp => hl::write(out, CLIENT_VERSION, Code::K10000, |w| {
-                json::object(w, |o| {
-                    o.object("cameraInfo", |o| {
-                        o.text("mac", self.mac.as_str());
-                        o.literal("encFlag", "0");
-                        o.literal("wakeupFlag", "1");
-                    });
-                });
+                w.bytes(br#"{"cameraInfo":{"mac":""#);
+                w.bytes(self.mac.as_str().as_bytes());
+                w.bytes(br#"","encFlag":0,"wakeupFlag":1}}"#);
             }),
         }
     }
@@ -320,11 +316,15 @@ impl Authenticator {
             audio: self.audio,
         };
         let open_user_id = self.open_user_id.as_str().as_bytes();
-        match self.command {
-            ResponseCommand::K10002 => write_request(&auth, out),
-            ResponseCommand::K10006 => write_request(&ConnectUserAuth { auth, open_user_id }, out),
-            ResponseCommand::K10008 => write_request(&ConnectUserAuth2 { auth, open_user_id }, out),
-        }
+        let code = self.command.code();
+        hl::write(out, CLIENT_VERSION, code, |w| match self.command {
+            ResponseCommand::K10002 => auth.encode(w),
+            // The two are alike.
+            ResponseCommand::K10006 | ResponseCommand::K10008 => {
+                ConnectUserAuth { auth, open_user_id }.encode(w);
+            }
+        });
+        code
     }
 }
 

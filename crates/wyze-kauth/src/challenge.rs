@@ -78,19 +78,18 @@ pub(crate) fn answer(
     enr: &Enr,
     parent: Option<&Enr>,
 ) -> Result<Secret<[u8; CHALLENGE_LEN]>, AuthError> {
-    let mut block = Secret::new(*challenge);
-    match status {
-        Status::Default => decrypt16(DEFAULT_KEY, block.expose_mut()),
-        Status::Enr16 => decrypt16(key_at(0, enr, None)?.expose(), block.expose_mut()),
-        Status::Enr32 => {
-            let second = key_at(16, enr, parent)?;
-            decrypt16(key_at(0, enr, None)?.expose(), block.expose_mut());
-            decrypt16(second.expose(), block.expose_mut());
-        }
+    let keys = match status {
+        Status::Default => [Some(Secret::new(*DEFAULT_KEY)), None],
+        Status::Enr16 => [Some(key_at(0, enr, None)?), None],
+        Status::Enr32 => [Some(key_at(0, enr, None)?), Some(key_at(16, enr, parent)?)],
         Status::Updating => return Err(AuthError::CameraUpdating),
         Status::CheckingEnr => return Err(AuthError::CheckingEnr),
         Status::Off => return Err(AuthError::CameraOff),
         Status::Unknown(status) => return Err(AuthError::UnknownStatus(status)),
+    };
+    let mut block = Secret::new(*challenge);
+    for key in keys.iter().flatten() {
+        decrypt16(key.expose(), block.expose_mut());
     }
     Ok(block)
 }

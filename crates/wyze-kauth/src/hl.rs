@@ -145,6 +145,13 @@ impl defmt::Format for Message<'_> {
 ///
 /// `out` is full afterwards, so that its `finish` fails, when the message did not fit or the body was too long.
 pub fn write(out: &mut Writer<'_>, version: u8, code: Code, payload: impl FnOnce(&mut Writer<'_>)) {
+    let length_at = begin(out, version, code);
+    out.counted32_le(length_at, MAX_PAYLOAD, payload);
+}
+
+/// Writes the header of a message, and says where the length of its body goes.
+#[inline(never)] // every command has a copy of `write`
+fn begin(out: &mut Writer<'_>, version: u8, code: Code) -> usize {
     let length_at = out.len().saturating_add(offset_of!(Header, payload_len));
     let header = Header {
         magic: MAGIC,
@@ -155,7 +162,7 @@ pub fn write(out: &mut Writer<'_>, version: u8, code: Code, payload: impl FnOnce
         reserved: [0; 6],
     };
     out.bytes(header.as_bytes());
-    out.counted32_le(length_at, MAX_PAYLOAD, payload);
+    length_at
 }
 
 #[cfg(test)]

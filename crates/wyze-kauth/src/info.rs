@@ -126,35 +126,58 @@ impl<'p> CameraInfo<'p> {
 
     /// Takes in one field of the JSON: the name of the object around it, its key, its value.
     pub(crate) fn set(&mut self, parent: &str, key: &str, value: &'p str) {
-        let settings = &mut self.video_settings;
-        match (parent, key) {
-            ("basicInfo", "firmware") => self.firmware = Some(value),
-            ("basicInfo", "hardware") => self.hardware = Some(value),
-            ("basicInfo", "model") => self.model = Some(value),
-            ("basicInfo", "type") => self.kind = Some(value),
-            ("basicInfo", "mac") => self.mac = Some(Private(value)),
-            ("basicInfo", "wifidb") => self.wifi = value.parse().ok(),
-            // Cameras write the first, misspelt; some clients and emulations the second.
-            ("channelResquestResult" | "channelRequestResult", "video") => {
-                self.video = granted(value);
-            }
-            ("channelResquestResult" | "channelRequestResult", "audio") => {
-                self.audio = granted(value);
-            }
-            ("videoParm", "bitRate") => settings.bit_rate = value.parse().ok(),
-            ("videoParm", "fps") => settings.fps = value.parse().ok(),
-            ("videoParm", "resolving") => settings.resolving = value.parse().ok(),
-            ("videoParm", "horizontalFlip") => settings.horizontal_flip = value.parse().ok(),
-            ("videoParm", "verticalFlip") => settings.vertical_flip = value.parse().ok(),
-            ("videoParm", "logo") => settings.logo = value.parse().ok(),
-            ("videoParm", "time") => settings.time = value.parse().ok(),
-            ("sdParm", "status") => self.sd_card.status = value.parse().ok(),
-            ("sdParm", "capacity") => self.sd_card.capacity = value.parse().ok(),
-            ("sdParm", "free") => self.sd_card.free = value.parse().ok(),
-            ("recordType", "type") => self.recording = value.parse().ok(),
-            ("apartalarmParm", "type") => self.motion_zone = value.parse().ok(),
-            _ => {}
+        match self.slot(parent, key) {
+            Some(Slot::Text(slot)) => *slot = Some(value),
+            Some(Slot::Private(slot)) => *slot = Some(Private(value)),
+            Some(Slot::Flag(slot)) => *slot = granted(value),
+            Some(Slot::Signed(slot)) => *slot = number(value),
+            Some(Slot::Byte(slot)) => *slot = number(value),
+            Some(Slot::Short(slot)) => *slot = number(value),
+            Some(Slot::Long(slot)) => *slot = number(value),
+            None => {}
         }
+    }
+
+    /// Where a field of the JSON goes.
+    fn slot(&mut self, parent: &str, key: &str) -> Option<Slot<'_, 'p>> {
+        let settings = &mut self.video_settings;
+        let sd_card = &mut self.sd_card;
+        Some(match parent {
+            "basicInfo" => match key {
+                "firmware" => Slot::Text(&mut self.firmware),
+                "hardware" => Slot::Text(&mut self.hardware),
+                "model" => Slot::Text(&mut self.model),
+                "type" => Slot::Text(&mut self.kind),
+                "mac" => Slot::Private(&mut self.mac),
+                "wifidb" => Slot::Signed(&mut self.wifi),
+                _ => return None,
+            },
+            // Cameras write the first, misspelt; some clients and emulations the second.
+            "channelResquestResult" | "channelRequestResult" => match key {
+                "video" => Slot::Flag(&mut self.video),
+                "audio" => Slot::Flag(&mut self.audio),
+                _ => return None,
+            },
+            "videoParm" => match key {
+                "bitRate" => Slot::Short(&mut settings.bit_rate),
+                "fps" => Slot::Short(&mut settings.fps),
+                "resolving" => Slot::Byte(&mut settings.resolving),
+                "horizontalFlip" => Slot::Byte(&mut settings.horizontal_flip),
+                "verticalFlip" => Slot::Byte(&mut settings.vertical_flip),
+                "logo" => Slot::Byte(&mut settings.logo),
+                "time" => Slot::Byte(&mut settings.time),
+                _ => return None,
+            },
+            "sdParm" => match key {
+                "status" => Slot::Byte(&mut sd_card.status),
+                "capacity" => Slot::Long(&mut sd_card.capacity),
+                "free" => Slot::Long(&mut sd_card.free),
+                _ => return None,
+            },
+            "recordType" if key == "type" => Slot::Byte(&mut self.recording),
+            "apartalarmParm" if key == "type" => Slot::Byte(&mut self.motion_zone),
+            _ => return None,
+        })
     }
 
     /// Writes the members of `cameraInfo`, the ones that are known.
@@ -202,6 +225,41 @@ impl<'p> CameraInfo<'p> {
             });
         }
     }
+}
+
+/// A field, by its type: each type is read in one place, however many fields have it.
+enum Slot<'a, 'p> {
+    Text(&'a mut Option<&'p str>),
+    Private(&'a mut Option<Private<'p>>),
+    Flag(&'a mut Option<bool>),
+    Signed(&'a mut Option<i16>),
+    Byte(&'a mut Option<u8>),
+    Short(&'a mut Option<u16>),
+    Long(&'a mut Option<u32>),
+}
+
+/// A decimal number of at most 32 bits and a sign.
+fn number<T: TryFrom<i64>>(value: &str) -> Option<T> {
+    T::try_from(integer(value)?).ok()
+}
+
+/// Not `parse`, whose arithmetic of 64 bits is half a kilobyte on a microcontroller.
+#[inline(never)]
+fn integer(value: &str) -> Option<i64> {
+    let (sign, digits) = match value.as_bytes() {
+        [b'-', digits @ ..] => (-1, digits),
+        [b'+', digits @ ..] => (1, digits),
+        digits => (1, digits),
+    };
+    let mut magnitude = (!digits.is_empty()).then_some(0u32);
+    for &digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        magnitude = magnitude?.checked_mul(10)?.checked_add(digit.into());
+        if digit > 9 {
+            return None;
+        }
+    }
+    magnitude.map(|n| sign * i64::from(n))
 }
 
 fn granted(value: &str) -> Option<bool> {
@@ -301,6 +359,37 @@ mod tests {
         }
         assert!(CameraInfo::parse(with("\"connectionRes\":1").as_bytes()).is_ok());
         assert_eq!(CameraInfo::parse(b""), Err(AuthError::UnreadableReply));
+    }
+
+    #[test]
+    fn numbers_are_what_parse_makes_of_them() {
+        for text in [
+            "0",
+            "7",
+            "007",
+            "-5",
+            "+5",
+            "",
+            "-",
+            "+",
+            "--1",
+            "1a",
+            " 1",
+            "1.5",
+            "255",
+            "256",
+            "32767",
+            "32768",
+            "-32768",
+            "-32769",
+            "4294967295",
+            "4294967296",
+            "99999999999999999999",
+        ] {
+            assert_eq!(number::<u8>(text), text.parse().ok(), "{text}");
+            assert_eq!(number::<i16>(text), text.parse().ok(), "{text}");
+            assert_eq!(number::<u32>(text), text.parse().ok(), "{text}");
+        }
     }
 
     #[test]

@@ -5,35 +5,161 @@
 
 use core::fmt::Write as _;
 
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json_core::de::Deserializer;
 use tutk_core::wire::{Malformed, Writer};
 
-/// Objects and arrays inside each other that are followed. The parser recurses, so the peer must not choose the depth.
-const MAX_DEPTH: u8 = 8;
+/// Objects and arrays inside each other that are followed.
+const MAX_DEPTH: usize = 8;
 
 /// Receives the name of the enclosing object (empty for the outermost), the key and the value as text.
 type Visit<'a, 'p> = &'a mut dyn FnMut(&'p str, &'p str, &'p str);
 
-/// Calls `visit` for each string, number and boolean in objects, in order, from the first `{` of `bytes` on.
+/// Calls `visit` for each string, number and boolean in objects, in order, from the first `{` of `bytes` on to its `}`.
 ///
-/// Left out: `null`, values in arrays, and strings with escapes, which could not be borrowed.
+/// Left out: `null`, values in arrays, and strings with escapes, which could not be borrowed. What is neither a string nor
+/// a bracket counts as a number or word up to the next comma, bracket or blank.
 ///
 /// # Errors
 /// The JSON is damaged or nested too deeply. `visit` has then been called for what precedes the damage.
 pub(crate) fn for_each_scalar<'p>(bytes: &'p [u8], visit: Visit<'_, 'p>) -> Result<(), Malformed> {
     let start = bytes.iter().position(|&b| b == b'{');
-    let json = start
-        .and_then(|at| bytes.get(at..))
-        .ok_or(Malformed::BadMagic)?;
-    let mut de = Deserializer::new(json, None);
-    let root = Object {
-        json,
-        name: "",
-        inside: MAX_DEPTH - 1,
-        visit,
-    };
-    root.deserialize(&mut de).map_err(|_| Malformed::BadValue)
+    let json = start.and_then(|at| bytes.get(at..)).unwrap_or_default();
+    let mut cursor = Cursor(json);
+    let mut open = Open::default();
+    cursor.one(b'{')?;
+    open.push("", b'}')?;
+    // Each turn reads a bracket that closes, or one member and the comma before it.
+    let mut first = true;
+    while let Some((name, closing)) = open.innermost() {
+        if cursor.peek() == closing {
+            cursor.one(closing)?;
+            open.pop();
+            first = false;
+            continue;
+        }
+        if !core::mem::take(&mut first) {
+            cursor.one(b',')?;
+        }
+        let mut key = "";
+        if closing == b'}' {
+            key = cursor.string()?;
+            cursor.one(b':')?;
+        }
+        let opening = cursor.peek();
+        if matches!(opening, b'{' | b'[') {
+            cursor.one(opening)?;
+            // The two brackets of a pair lie two apart in ASCII.
+            open.push(key, opening + 2)?;
+            first = true;
+            continue;
+        }
+        let text = if opening == b'"' {
+            cursor.string()?
+        } else {
+            cursor.word()?
+        };
+        let told = if opening == b'"' {
+            !text.as_bytes().contains(&b'\\')
+        } else {
+            text != "null"
+        };
+        if told && !open.within_array() {
+            visit(name, key, text);
+        }
+    }
+    Ok(())
+}
+
+/// The objects and arrays that have been opened and not closed.
+#[derive(Default)]
+struct Open<'p> {
+    /// The key that each stands under, and the bracket that closes it.
+    levels: [(&'p str, u8); MAX_DEPTH],
+    depth: usize,
+}
+
+impl<'p> Open<'p> {
+    fn push(&mut self, key: &'p str, closing: u8) -> Result<(), Malformed> {
+        *self
+            .levels
+            .get_mut(self.depth)
+            .ok_or(Malformed::BadLength)? = (key, closing);
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn pop(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    fn innermost(&self) -> Option<(&'p str, u8)> {
+        self.levels.get(self.depth.checked_sub(1)?).copied()
+    }
+
+    fn within_array(&self) -> bool {
+        self.levels
+            .iter()
+            .take(self.depth)
+            .any(|&(_, closing)| closing == b']')
+    }
+}
+
+/// What has not been read yet.
+struct Cursor<'p>(&'p [u8]);
+
+impl<'p> Cursor<'p> {
+    /// The next byte that is no blank; 0 at the end.
+    #[inline(never)]
+    fn peek(&mut self) -> u8 {
+        while let Some((b' ' | b'\n' | b'\t' | b'\r', rest)) = self.0.split_first() {
+            self.0 = rest;
+        }
+        self.0.first().copied().unwrap_or(0)
+    }
+
+    /// Takes `byte`, and the blanks before it.
+    #[inline(never)]
+    fn one(&mut self, byte: u8) -> Result<(), Malformed> {
+        if self.peek() != byte {
+            return Err(Malformed::BadValue);
+        }
+        self.0 = self.0.get(1..).ok_or(Malformed::Truncated)?;
+        Ok(())
+    }
+
+    /// Takes a string with its quotes; escapes stay as they are.
+    #[inline(never)]
+    fn string(&mut self) -> Result<&'p str, Malformed> {
+        self.one(b'"')?;
+        let mut escaped = false;
+        let text = self.until(|&b| {
+            let ends = b == b'"' && !escaped;
+            escaped = b == b'\\' && !escaped;
+            ends
+        })?;
+        self.one(b'"')?;
+        Ok(text)
+    }
+
+    /// Takes a number or word, which is not empty.
+    fn word(&mut self) -> Result<&'p str, Malformed> {
+        let word = self.until(ends_word)?;
+        if word.is_empty() {
+            return Err(Malformed::BadValue);
+        }
+        Ok(word)
+    }
+
+    /// Takes what precedes the first byte that `ends` it.
+    fn until(&mut self, ends: impl FnMut(&u8) -> bool) -> Result<&'p str, Malformed> {
+        let len = self.0.iter().position(ends).ok_or(Malformed::Truncated)?;
+        let (text, rest) = self.0.split_at_checked(len).ok_or(Malformed::Truncated)?;
+        self.0 = rest;
+        core::str::from_utf8(text).map_err(|_| Malformed::BadValue)
+    }
+}
+
+fn ends_word(b: &u8) -> bool {
+    matches!(b, b',' | b'}' | b']') || b.is_ascii_whitespace()
 }
 
 /// The text of the first scalar called `key`, by a mere search, for JSON that is damaged elsewhere.
@@ -43,143 +169,17 @@ pub(crate) fn find_scalar<'p>(bytes: &'p [u8], key: &str) -> Option<&'p str> {
         let at = rest.windows(key.len()).position(|w| w == key.as_bytes())?;
         let quoted = at.checked_sub(1).and_then(|before| rest.get(before)) == Some(&b'"');
         rest = rest.get(at.checked_add(key.len())?..)?;
-        if let Some(value) = value_after_key(rest).filter(|_| quoted) {
-            return match value.strip_prefix(b"\"") {
-                Some(text) => until(text, |b| b == b'"'),
-                None => token(value),
-            };
-        }
-    }
-}
-
-/// The value, given what follows the characters of its key: the quote, blanks and a colon.
-fn value_after_key(rest: &[u8]) -> Option<&[u8]> {
-    let rest = rest.strip_prefix(b"\"")?.trim_ascii_start();
-    Some(rest.strip_prefix(b":")?.trim_ascii_start())
-}
-
-/// The number or word at the start of `value`.
-fn token(value: &[u8]) -> Option<&str> {
-    until(value, |b| {
-        matches!(b, b',' | b'}' | b']') || b.is_ascii_whitespace()
-    })
-}
-
-fn until(bytes: &[u8], end: impl Fn(u8) -> bool) -> Option<&str> {
-    let len = bytes.iter().position(|&b| end(b))?;
-    core::str::from_utf8(bytes.get(..len)?).ok()
-}
-
-/// An object that is being read.
-struct Object<'a, 'p> {
-    /// All of the JSON.
-    json: &'p [u8],
-    /// The key it stands under.
-    name: &'p str,
-    /// Levels that may follow inside of it.
-    inside: u8,
-    visit: Visit<'a, 'p>,
-}
-
-impl<'p> Object<'_, 'p> {
-    /// The JSON from the value of `key` on; `key` is a part of `self.json`.
-    ///
-    /// The parser cannot tell which kind of value comes next, so we look there ourselves.
-    fn value(&self, key: &str) -> Option<&'p [u8]> {
-        let offset = key.as_ptr().addr().checked_sub(self.json.as_ptr().addr())?;
-        value_after_key(self.json.get(offset.checked_add(key.len())?..)?)
-    }
-}
-
-impl<'p> DeserializeSeed<'p> for Object<'_, 'p> {
-    type Value = ();
-
-    fn deserialize<D: serde::Deserializer<'p>>(self, de: D) -> Result<(), D::Error> {
-        de.deserialize_map(self)
-    }
-}
-
-impl<'p> Visitor<'p> for Object<'_, 'p> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'p>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<&'p str>()? {
-            let value = self.value(key).unwrap_or_default();
-            match value.first() {
-                Some(b'{') => map.next_value_seed(Object {
-                    json: self.json,
-                    name: key,
-                    inside: one_less(self.inside)?,
-                    visit: &mut *self.visit,
-                })?,
-                Some(b'"') => {
-                    let text = map.next_value::<&'p str>()?;
-                    if !text.contains('\\') {
-                        (self.visit)(self.name, key, text);
-                    }
-                }
-                Some(b'[') => map.next_value_seed(Skip(self.inside))?,
-                _ => {
-                    map.next_value_seed(Skip(self.inside))?;
-                    if let Some(text) = token(value).filter(|&t| t != "null") {
-                        (self.visit)(self.name, key, text);
-                    }
-                }
+        let mut cursor = Cursor(rest);
+        if quoted
+            && rest.first() == Some(&b'"')
+            && cursor.one(b'"').and_then(|()| cursor.one(b':')).is_ok()
+        {
+            return match cursor.peek() {
+                b'"' => cursor.one(b'"').and_then(|()| cursor.until(|&b| b == b'"')),
+                _ => cursor.until(ends_word),
             }
+            .ok();
         }
-        Ok(())
-    }
-}
-
-/// A value that is passed over, with how many levels it may have. Depth is counted where the parser recurses and nowhere
-/// else: whoever counts brackets beside it must agree with it, byte for byte, on where strings end.
-struct Skip(u8);
-
-fn one_less<E: serde::de::Error>(levels: u8) -> Result<u8, E> {
-    levels
-        .checked_sub(1)
-        .ok_or_else(|| E::custom("nested too deeply"))
-}
-
-impl<'p> DeserializeSeed<'p> for Skip {
-    type Value = ();
-
-    fn deserialize<D: serde::Deserializer<'p>>(self, de: D) -> Result<(), D::Error> {
-        de.deserialize_ignored_any(self)
-    }
-}
-
-impl<'p> Visitor<'p> for Skip {
-    type Value = ();
-
-    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'p>>(self, mut seq: A) -> Result<(), A::Error> {
-        let inside = one_less(self.0)?;
-        while seq.next_element_seed(Skip(inside))?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'p>>(self, mut map: A) -> Result<(), A::Error> {
-        let inside = one_less(self.0)?;
-        while map.next_key::<IgnoredAny>()?.is_some() {
-            map.next_value_seed(Skip(inside))?;
-        }
-        Ok(())
     }
 }
 

@@ -232,11 +232,11 @@ pub fn psk_len(enr: &Enr) -> usize {
 /// Not inline: the code of a digest is long and would be there twice.
 #[inline(never)]
 fn sha256(a: &[u8], b: &[u8]) -> [u8; 32] {
-    Sha256::new()
-        .chain_update(a)
-        .chain_update(b)
-        .finalize()
-        .into()
+    let mut hash = Sha256::new();
+    for part in [a, b] {
+        hash.update(part);
+    }
+    hash.finalize().into()
 }
 
 fn base64_quad([a, b, c]: [u8; 3]) -> [u8; 4] {

@@ -14,7 +14,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use tutk_av::Generation;
-use tutk_core::{Cx, Datagram, Instant, Layer, TxBuf};
+use tutk_core::{Cx, Datagram, Instant, Layer, TxBuf, earlier};
 use tutk_dtls::{CipherSuite, SealError};
 
 use crate::event::Cause;
@@ -291,8 +291,8 @@ impl<D: DtlsRole, A: AvRole> Association<D, A> {
             // Once the first login is out, the AV layer's own timers count.
             Guard::Dtls {
                 or_plain: or_plain @ Some(_),
-            } => dtls.into_iter().chain(av.or(or_plain)).min(),
-            _ => dtls.into_iter().chain(av.filter(|_| secured)).min(),
+            } => earlier(dtls, av.or(or_plain)),
+            _ => earlier(dtls, av.filter(|_| secured)),
         }
     }
 

@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use tutk_av::{AssemblerConfig, Generation, Initiator, RepairConfig, Stream};
 use tutk_core::wire::Writer;
-use tutk_core::{Cx, Datagram, Instant, TxBuf};
+use tutk_core::{Cx, Datagram, Instant, TxBuf, earlier};
 use tutk_dtls::{ClientConfig as DtlsConfig, Psk};
 use wyze_kauth::command::{ControlChannel, Media, Request};
 use wyze_kauth::models::{Model, Quality};
@@ -261,18 +261,13 @@ impl<'m> Client<'m> {
         if self.ended.is_some() {
             return (!self.told).then_some(Instant::ZERO);
         }
-        [
-            self.stack.poll_timeout(),
-            self.control.poll_timeout(),
-            self.video.poll_timeout(),
-            self.audio.poll_timeout(),
-            self.stall.poll_timeout(),
-            #[cfg(feature = "talk")]
-            self.talk.as_ref().and_then(AppTalk::poll_timeout),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let next = earlier(self.stack.poll_timeout(), self.control.poll_timeout());
+        let next = earlier(next, self.video.poll_timeout());
+        let next = earlier(next, self.audio.poll_timeout());
+        let next = earlier(next, self.stall.poll_timeout());
+        #[cfg(feature = "talk")]
+        let next = earlier(next, self.talk.as_ref().and_then(AppTalk::poll_timeout));
+        next
     }
 
     /// Sends a K-command; its reply comes as [`Event::Reply`], its loss as [`Event::NoReply`]. A command that cameras
@@ -301,15 +296,28 @@ impl<'m> Client<'m> {
         awaits_reply: bool,
         write: impl FnOnce(&mut Writer<'_>) -> Code,
     ) -> Result<RequestId, RequestError> {
+        let mut write = Some(write);
+        self.push_request(cx.now, awaits_reply, &mut |w| {
+            write.take().map(|write| write(w))
+        })
+    }
+
+    /// [`request_with`](Self::request_with), once for all requests.
+    fn push_request(
+        &mut self,
+        now: Instant,
+        awaits_reply: bool,
+        write: &mut dyn FnMut(&mut Writer<'_>) -> Option<Code>,
+    ) -> Result<RequestId, RequestError> {
         if self.access != Access::Granted || self.ended.is_some() {
             return Err(RequestError::NotReady);
         }
         let id = self
             .control
-            .push(cx.now, None, awaits_reply, |w| Some(write(w)))?
+            .push(now, None, awaits_reply, write)?
             .ok_or(RequestError::TooLong)?;
         if let Some(message) = self.control.newest() {
-            self.stall.requested(cx.now, message);
+            self.stall.requested(now, message);
         }
         Ok(id)
     }
@@ -521,8 +529,8 @@ impl<'m> Client<'m> {
             return None;
         }
         let step = challenge(self.access, &mut self.auth, &message);
-        self.take_step(cx, &step);
-        reply_event(owner, step, &message)
+        self.take_step(cx, step);
+        reply_event(owner, step == Step::Granted, &message)
     }
 
     /// One K-command in the AV layer's memory: what [`assembled_event`](Self::assembled_event) needs, if that has
@@ -531,11 +539,11 @@ impl<'m> Client<'m> {
     fn read_assembled(&mut self, cx: &mut Cx<'_>) -> Option<(Option<Owner>, bool)> {
         let message = Message::parse(self.stack.main.av.assembled()?.payload).ok()?;
         let (code, version) = (message.code, message.version);
-        let step = challenge(self.access, &mut self.auth, &message).without_info();
+        let step = challenge(self.access, &mut self.auth, &message);
         self.protocol = version;
         let owner = self.take_answered(cx.now, code, false);
-        self.take_step(cx, &step);
-        let granted = matches!(step, Step::Granted(_));
+        self.take_step(cx, step);
+        let granted = step == Step::Granted;
         self.assembled_event(owner, granted)
             .map(|_| (owner, granted))
     }
@@ -543,12 +551,7 @@ impl<'m> Client<'m> {
     /// The event that an IOCTRL in the AV layer's memory stands for.
     fn assembled_event(&self, owner: Option<Owner>, granted: bool) -> Option<Event<'_>> {
         let message = Message::parse(self.stack.main.av.assembled()?.payload).ok()?;
-        let step = if granted {
-            Step::Granted(CameraInfo::parse(message.payload).ok())
-        } else {
-            Step::Idle
-        };
-        reply_event(owner, step, &message)
+        reply_event(owner, granted, &message)
     }
 
     /// Takes the request that a K-command answers.
@@ -562,9 +565,9 @@ impl<'m> Client<'m> {
     }
 
     /// Does what a step of the challenge asks for.
-    fn take_step(&mut self, cx: &mut Cx<'_>, step: &Step<'_>) {
+    fn take_step(&mut self, cx: &mut Cx<'_>, step: Step) {
         match step {
-            Step::Granted(_) => {
+            Step::Granted => {
                 self.access = Access::Granted;
                 self.stall.granted(cx.now);
                 self.push_quality(cx.now);
@@ -576,7 +579,7 @@ impl<'m> Client<'m> {
                     self.end(Cause::Auth(AuthError::UnreadableReply));
                 }
             }
-            Step::Failed(e) => self.end(Cause::Auth(*e)),
+            Step::Failed(e) => self.end(Cause::Auth(e)),
             Step::Idle => {}
         }
     }
@@ -590,7 +593,7 @@ impl<'m> Client<'m> {
             Due::Nothing => {}
             Due::Ask(media) => {
                 let request = ControlChannel { media, on: true };
-                let queued = self.control.push(now, Some(Owner::Own), true, |w| {
+                let queued = self.control.push(now, Some(Owner::Own), true, &mut |w| {
                     Some(wyze_kauth::write_request(&request, w))
                 });
                 // Without room for it now there will be some later.
@@ -609,7 +612,7 @@ impl<'m> Client<'m> {
             // Without it the camera sends the picture that it thinks best.
             let _ = self
                 .control
-                .push(now, Some(Owner::Own), true, |w| Some(quality.write(w)));
+                .push(now, Some(Owner::Own), true, &mut |w| Some(quality.write(w)));
         }
     }
 
@@ -618,7 +621,9 @@ impl<'m> Client<'m> {
         let auth = &mut self.auth;
         let queued = self
             .control
-            .push(cx.now, Some(Owner::Auth), true, |w| auth.poll_request(w));
+            .push(cx.now, Some(Owner::Auth), true, &mut |w| {
+                auth.poll_request(w)
+            });
         if queued.is_err() {
             self.end(Cause::AuthTimeout);
         }
@@ -665,9 +670,10 @@ impl<'m> Client<'m> {
 }
 
 /// What a K-command did to the challenge.
-enum Step<'p> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
     /// K10003: we are in.
-    Granted(Option<CameraInfo<'p>>),
+    Granted,
     /// The challenge may have something to send.
     Next,
     /// The camera refused.
@@ -676,47 +682,38 @@ enum Step<'p> {
     Idle,
 }
 
-impl Step<'_> {
-    /// The same without what borrows from the message.
-    fn without_info(self) -> Step<'static> {
-        match self {
-            Self::Granted(_) => Step::Granted(None),
-            Self::Next => Step::Next,
-            Self::Failed(e) => Step::Failed(e),
-            Self::Idle => Step::Idle,
-        }
-    }
-}
-
 /// Shows a K-command to the challenge while that is under way.
-fn challenge<'p>(access: Access, auth: &mut Authenticator, message: &Message<'p>) -> Step<'p> {
+fn challenge(access: Access, auth: &mut Authenticator, message: &Message<'_>) -> Step {
     if access != Access::Authenticating {
         return Step::Idle;
     }
     match auth.handle_message(message) {
-        Ok(Some(AuthEvent::Authenticated(info))) => Step::Granted(Some(info)),
+        Ok(Some(AuthEvent::Authenticated(_))) => Step::Granted,
         Ok(_) => Step::Next,
         Err(e) => Step::Failed(e),
     }
 }
 
-/// What a K-command is to the owner of the session.
+/// What a K-command is to the owner of the session; `granted`: it is the one that let us in. What the camera tells there is
+/// read once more, rather than carried through all of this by value.
 fn reply_event<'p>(
     owner: Option<Owner>,
-    step: Step<'p>,
+    granted: bool,
     message: &Message<'p>,
 ) -> Option<Event<'p>> {
     let (code, payload) = (message.code, message.payload);
-    match (step, owner) {
-        (Step::Granted(info), _) => info.map(Event::Authenticated),
-        (_, Some(Owner::User(id))) => Some(Event::Reply { id, code, payload }),
-        (_, Some(Owner::Auth | Owner::Own)) => None,
+    if granted {
+        return CameraInfo::parse(payload).ok().map(Event::Authenticated);
+    }
+    match owner {
+        Some(Owner::User(id)) => Some(Event::Reply { id, code, payload }),
+        Some(Owner::Auth | Owner::Own) => None,
         #[cfg(feature = "talk")]
-        (_, Some(Owner::Talk { .. })) => None,
+        Some(Owner::Talk { .. }) => None,
         // An answer of the challenge that nobody waits for echoes our own repetition.
-        (_, None) if code.is_auth() => None,
+        None if code.is_auth() => None,
         // Nor does a camera switch media by itself: it answers a request of ours after its time.
-        (_, None) if code == ControlChannel::CODE.reply() => None,
-        (_, None) => Some(Event::Message { code, payload }),
+        None if code == ControlChannel::CODE.reply() => None,
+        None => Some(Event::Message { code, payload }),
     }
 }

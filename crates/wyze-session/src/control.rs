@@ -4,10 +4,10 @@ use core::fmt;
 
 use heapless::Vec;
 use tutk_av::IoctlTicket;
-use tutk_core::Instant;
 use tutk_core::wire::Writer;
+use tutk_core::{Instant, earlier};
 use wyze_kauth::Code;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use crate::request::{LIMIT, MAX_REQUEST_LEN, MAX_REQUESTS, REPEAT, RequestError, RequestId};
 
@@ -39,6 +39,25 @@ struct Pending {
     awaits_reply: bool,
 }
 
+impl Pending {
+    /// Fills in what `write` writes; `false` when that is nothing.
+    fn write(
+        &mut self,
+        write: &mut dyn FnMut(&mut Writer<'_>) -> Option<Code>,
+    ) -> Result<bool, RequestError> {
+        let too_long = |_| RequestError::TooLong;
+        self.message
+            .resize(MAX_REQUEST_LEN, 0)
+            .map_err(|_| RequestError::TooLong)?;
+        let mut writer = Writer::new(&mut self.message);
+        let code = write(&mut writer);
+        let len = writer.finish().map_err(too_long)?.len();
+        self.message.truncate(len);
+        self.code = code.unwrap_or(self.code);
+        Ok(code.is_some())
+    }
+}
+
 /// A request may hold the answer to a challenge.
 impl Drop for Pending {
     fn drop(&mut self) {
@@ -65,39 +84,39 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// Queues the HL message that `write` produces; without an `owner` the application's.
+    /// Queues the HL message that `write` produces; without an `owner` the application's. `Ok(None)`: `write` had none.
+    #[inline(never)] // one copy, whatever is written
     pub(crate) fn push(
         &mut self,
         now: Instant,
         owner: Option<Owner>,
         awaits_reply: bool,
-        write: impl FnOnce(&mut Writer<'_>) -> Option<Code>,
+        write: &mut dyn FnMut(&mut Writer<'_>) -> Option<Code>,
     ) -> Result<Option<RequestId>, RequestError> {
         self.forget_sent();
-        if self.pending.is_full() {
-            return Err(RequestError::Busy);
-        }
-        // It may hold the answer to a challenge.
-        let mut memory = Zeroizing::new([0u8; MAX_REQUEST_LEN]);
-        let mut writer = Writer::new(memory.as_mut_slice());
-        let Some(code) = write(&mut writer) else {
-            return Ok(None);
-        };
-        let bytes = writer.finish().map_err(|_| RequestError::TooLong)?;
-        let message = Vec::from_slice(bytes).map_err(|_| RequestError::TooLong)?;
-        self.last_id = self.last_id.wrapping_add(1);
-        let id = RequestId(self.last_id);
+        let id = RequestId(self.last_id.wrapping_add(1));
         let pending = Pending {
             owner: owner.unwrap_or(Owner::User(id)),
-            code,
-            message,
+            code: Code(0),
+            message: Vec::new(),
             ticket: None,
             next: now,
             deadline: now + LIMIT,
             awaits_reply,
         };
         self.pending.push(pending).map_err(|_| RequestError::Busy)?;
-        Ok(Some(id))
+        // It is written where it stays: it may hold the answer to a challenge.
+        let written = self.pending.last_mut().map(|pending| pending.write(write));
+        match written {
+            Some(Ok(true)) => {
+                self.last_id = id.0;
+                Ok(Some(id))
+            }
+            other => {
+                self.pending.pop();
+                other.unwrap_or(Ok(false)).map(|_| None)
+            }
+        }
     }
 
     /// Drops all requests; their ids are not used again.
@@ -141,7 +160,12 @@ impl Control {
         let pending = behind.first_mut()?;
         pending.message.as_mut_slice().zeroize();
         let taken = (pending.owner, pending.code);
-        behind.rotate_left(1);
+        // The last place, one after the other. `rotate_left` has three ways of doing this, half a kilobyte of them.
+        let mut rest = behind;
+        while let [this, next, ..] = rest {
+            core::mem::swap(this, next);
+            rest = rest.get_mut(1..).unwrap_or_default();
+        }
         self.pending.pop();
         Some(taken)
     }
@@ -202,7 +226,9 @@ impl Control {
             (p.awaits_reply || p.ticket.is_none()) && !self.waits(*at)
         };
         let all = self.pending.iter().enumerate().filter(under_way);
-        all.map(|(_, p)| p.next.min(p.deadline)).min()
+        all.fold(None, |first, (_, p)| {
+            earlier(first, Some(p.next.min(p.deadline)))
+        })
     }
 }
 
@@ -229,11 +255,11 @@ mod tests {
         let av = Initiator::new(&login, &mut [], &mut Cx::new(Instant::ZERO, &mut rng));
         let mut control = Control::default();
         let push = |body: &u8| {
-            let write = |w: &mut Writer<'_>| {
+            let mut write = |w: &mut Writer<'_>| {
                 hl::write(w, hl::CLIENT_VERSION, CODE, |w| w.bytes(&[*body]));
                 Some(CODE)
             };
-            control.push(Instant::ZERO, None, true, write).unwrap()
+            control.push(Instant::ZERO, None, true, &mut write).unwrap()
         };
         let ids = bodies.iter().filter_map(push).collect();
         (control, av, ids)
@@ -291,12 +317,14 @@ mod tests {
     fn what_is_disowned_still_goes_before_the_next_of_its_code() {
         let (mut control, mut av, _) = asked(&[]);
         let push = |control: &mut Control, on: bool| {
-            let write = |w: &mut Writer<'_>| {
+            let mut write = |w: &mut Writer<'_>| {
                 hl::write(w, hl::CLIENT_VERSION, CODE, |w| w.bytes(&[on.into()]));
                 Some(CODE)
             };
             let owner = Some(Owner::Talk { on });
-            control.push(Instant::ZERO, owner, true, write).unwrap();
+            control
+                .push(Instant::ZERO, owner, true, &mut write)
+                .unwrap();
         };
         push(&mut control, true);
         assert_eq!(sent(&mut control, &mut av, Instant::ZERO), Some(1));

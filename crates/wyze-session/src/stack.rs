@@ -5,7 +5,7 @@
 //!   transmit: who may speak first: IOTC control, DTLS flights and alerts, AV messages, then the role's own
 //! ```
 
-use tutk_core::{Cx, Datagram, Instant, Layer, TxBuf};
+use tutk_core::{Cx, Datagram, Instant, Layer, TxBuf, earlier};
 use tutk_dtls::CipherSuite;
 #[cfg(feature = "client")]
 use tutk_iotc::Framing;
@@ -292,7 +292,7 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
             Stage::Searching => iotc,
             Stage::Securing | Stage::Secured => {
                 let main = self.main.poll_timeout(self.stage == Stage::Secured);
-                iotc.into_iter().chain(main).min()
+                earlier(iotc, main)
             }
             Stage::Closing | Stage::Closed => None,
         }

@@ -9,19 +9,32 @@ use crate::suite::{CipherSuite, Suites};
 #[cfg(feature = "client")]
 pub(crate) const MAX_COOKIE: usize = 255;
 
+#[cfg(feature = "server")]
 const X25519: u16 = 0x001d;
 /// TLS_EMPTY_RENEGOTIATION_INFO_SCSV (RFC 5746 §3.3).
 #[cfg(feature = "server")]
 const SCSV: u16 = 0x00ff;
-/// What cameras are offered by known clients (`docs/protocol.md` §6). No suite of ours signs anything.
+/// Whole extensions of a ClientHello: number, length, and what is in it, with a length of its own before a list.
+///
+/// The signature algorithms are those that cameras are offered by known clients (`docs/protocol.md` §6). No suite of ours
+/// signs anything.
 #[cfg(feature = "client")]
-const SIGNATURE_ALGORITHMS: [u16; 7] = [0x0403, 0x0503, 0x0603, 0x0401, 0x0501, 0x0601, 0x0807];
+#[rustfmt::skip]
+const SIGNATURE_ALGORITHMS: [u8; 20] = [
+    0x00, 0x0d, 0, 16, 0, 14, 4, 3, 5, 3, 6, 3, 4, 1, 5, 1, 6, 1, 8, 7,
+];
+#[cfg(feature = "client")]
+const NO_RENEGOTIATION: [u8; 5] = [0xff, 0x01, 0, 1, 0];
+#[cfg(feature = "client")]
+const X25519_ALONE: [u8; 8] = [0x00, 0x0a, 0, 4, 0, 2, 0x00, 0x1d];
+#[cfg(feature = "client")]
+const POINTS_UNCOMPRESSED: [u8; 6] = [0x00, 0x0b, 0, 2, 1, 0];
+#[cfg(feature = "client")]
+const ASKS_EXTENDED_MASTER_SECRET: [u8; 4] = [0x00, 0x17, 0, 0];
 
 mod extension {
     pub(super) const SUPPORTED_GROUPS: u16 = 0x000a;
     pub(super) const EC_POINT_FORMATS: u16 = 0x000b;
-    #[cfg(feature = "client")]
-    pub(super) const SIGNATURE_ALGORITHMS: u16 = 0x000d;
     pub(super) const EXTENDED_MASTER_SECRET: u16 = 0x0017;
     pub(super) const RENEGOTIATION_INFO: u16 = 0xff01;
 }
@@ -58,19 +71,14 @@ pub(crate) fn write_client_hello(
     w.vec16(|w| suites.iter().for_each(|s| w.u16_be(s.code())));
     w.vec8(|w| w.u8(0)); // no compression
     w.vec16(|w| {
-        w.u16_be(extension::SIGNATURE_ALGORITHMS);
-        w.vec16(|w| w.vec16(|w| SIGNATURE_ALGORITHMS.iter().for_each(|a| w.u16_be(*a))));
-        w.u16_be(extension::RENEGOTIATION_INFO);
-        w.vec16(|w| w.vec8(|_| {}));
+        w.bytes(&SIGNATURE_ALGORITHMS);
+        w.bytes(&NO_RENEGOTIATION);
         if suites.iter().any(CipherSuite::is_ecdhe) {
-            w.u16_be(extension::SUPPORTED_GROUPS);
-            w.vec16(|w| w.vec16(|w| w.u16_be(X25519)));
-            w.u16_be(extension::EC_POINT_FORMATS);
-            w.vec16(|w| w.vec8(|w| w.u8(0)));
+            w.bytes(&X25519_ALONE);
+            w.bytes(&POINTS_UNCOMPRESSED);
         }
         if ems {
-            w.u16_be(extension::EXTENDED_MASTER_SECRET);
-            w.vec16(|_| {});
+            w.bytes(&ASKS_EXTENDED_MASTER_SECRET);
         }
     });
 }

@@ -227,19 +227,20 @@ impl Client {
     /// 0x0417, which frees the camera's viewer slot. CC51's close packet is unknown; there a camera notices by the DTLS
     /// close_notify that the layer above sent, or by silence.
     pub fn close(&mut self) {
-        let state = core::mem::replace(&mut self.state, State::Ended);
-        self.timers.stop_all();
         self.opened = false;
-        let mut link = match state {
-            State::Open(link) => link,
-            // 0x0402 may have arrived, so the camera may hold a session for us.
-            State::Opening(Opening {
-                knock: Some(knock), ..
-            }) => self.transcode_link(knock.at, Instant::ZERO),
-            _ => return,
-        };
-        link.close();
-        self.state = State::Open(link);
+        // 0x0402 may have arrived, so the camera may hold a session for us.
+        if let State::Opening(Opening {
+            knock: Some(knock), ..
+        }) = &self.state
+        {
+            let at = knock.at;
+            self.open_transcode(at, Instant::ZERO);
+        }
+        self.timers.stop_all();
+        match &mut self.state {
+            State::Open(link) => link.close(),
+            state => *state = State::Ended,
+        }
     }
 
     /// Counters.
@@ -247,7 +248,8 @@ impl Client {
         &self.stats
     }
 
-    fn transcode_link(&self, peer: SocketAddr, now: Instant) -> Link {
+    #[inline(never)] // a link is made in three places
+    fn open_transcode(&mut self, peer: SocketAddr, now: Instant) {
         let start = Start {
             way: Direction::ToDevice,
             framing: Framing::TransCode,
@@ -258,12 +260,12 @@ impl Client {
             secure: self.secure,
             version: wire::VERSION,
         };
-        Link::new(start, now)
+        self.open(start, now);
     }
 
-    fn open(&mut self, link: Link) {
+    fn open(&mut self, start: Start, now: Instant) {
         self.timers.stop_all();
-        self.state = State::Open(link);
+        self.state = State::Open(Link::new(start, now));
     }
 
     fn on_timeout_searching(&mut self, now: Instant) -> Result<(), Error> {
@@ -296,8 +298,7 @@ impl Client {
             // A camera that also answered over CC51 gets the whole limit to confirm there.
             Some(peer) if (patience || limit) && !opening.claimed() => {
                 self.version = opening.knock.as_ref().map(|knock| knock.version);
-                let link = self.transcode_link(peer, now);
-                self.open(link);
+                self.open_transcode(peer, now);
                 self.opened = true;
             }
             _ if limit => {

@@ -11,7 +11,8 @@ use super::Claim;
 use super::{Client, Knock, Opening, State, Timer};
 use crate::ids::Sid;
 #[cfg(feature = "cc51")]
-use crate::link::{Link, Start};
+use crate::link::Start;
+use crate::link::is_same;
 use crate::stats::dropped;
 #[cfg(feature = "cc51")]
 use crate::wire::Direction;
@@ -90,7 +91,7 @@ impl Client {
         // What cameras put into 0x0404 is not known for sure, so from the camera's address anything will do. From
         // elsewhere it has to show UID and session id.
         let proven = reply.uid == *self.credentials.uid.as_bytes() && reply.sid == self.sid;
-        if from != knock.at && !proven {
+        if !is_same(from, knock.at) && !proven {
             dropped(
                 &mut self.stats.rx_bad_source,
                 "session granted by a stranger",
@@ -98,8 +99,7 @@ impl Client {
             return None;
         }
         self.version = Some(knock.version.max(reply.header.version));
-        let link = self.transcode_link(from, now);
-        self.open(link);
+        self.open_transcode(from, now);
         Some(Event::Open {
             framing: Framing::TransCode,
         })
@@ -198,7 +198,7 @@ impl Client {
             secure: self.secure,
             version: wire::VERSION,
         };
-        self.open(Link::new(start, now));
+        self.open(start, now);
         Some(Event::Open {
             framing: Framing::Cc51,
         })

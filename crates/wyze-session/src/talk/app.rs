@@ -305,7 +305,7 @@ impl Client<'_> {
             on,
         };
         self.control
-            .push(cx.now, Some(Owner::Talk { on }), true, |w| {
+            .push(cx.now, Some(Owner::Talk { on }), true, &mut |w| {
                 Some(wyze_kauth::write_request(&request, w))
             })
             .map(|_| ())

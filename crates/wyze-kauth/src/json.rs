@@ -252,6 +252,8 @@ fn quote(w: &mut Writer<'_>, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn scalars(json: &[u8]) -> (Vec<(&str, &str, &str)>, bool) {
@@ -331,6 +333,93 @@ mod tests {
         assert_eq!(find_scalar(json, "es"), None, "only whole keys count");
         assert_eq!(find_scalar(b"{\"res\":\"2", "res"), None, "it may go on");
         assert_eq!(find_scalar(br#"{"v":"res","res":4}"#, "res"), Some("4"));
+    }
+
+    /// What `serde_json` finds where we look: scalars in objects that are in no array. Keys must be unique and without
+    /// escapes.
+    fn oracle(name: &str, object: &serde_json::Value, found: &mut Vec<(String, String, String)>) {
+        for (key, value) in object.as_object().unwrap() {
+            let text = match value {
+                serde_json::Value::Object(_) => {
+                    oracle(key, value, found);
+                    continue;
+                }
+                serde_json::Value::String(text) => text.clone(),
+                serde_json::Value::Null | serde_json::Value::Array(_) => continue,
+                number_or_bool => number_or_bool.to_string(),
+            };
+            if !serde_json::to_string(&text).unwrap().contains('\\') {
+                found.push((name.to_owned(), key.clone(), text));
+            }
+        }
+    }
+
+    fn value() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            "[a-z0-9 ,:{}\\[\\]\"\\\\\u{e9}\n]{0,8}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(6, 40, 5, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Into::into),
+                members(inner),
+            ]
+        })
+    }
+
+    fn members(
+        value: impl Strategy<Value = serde_json::Value>,
+    ) -> impl Strategy<Value = serde_json::Value> {
+        proptest::collection::btree_map("[a-z,:{}\\[\\] ]{0,6}", value, 0..5).prop_map(|members| {
+            members
+                .into_iter()
+                .collect::<serde_json::Map<_, _>>()
+                .into()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn serde_json_finds_the_same(object in members(value()), pretty in any::<bool>(), behind in "[}\\]x ]{0,3}") {
+            let text = match pretty {
+                true => serde_json::to_string_pretty(&object).unwrap(),
+                false => object.to_string(),
+            };
+            let mut want = Vec::new();
+            oracle("", &object, &mut want);
+            let json = [&b"\x01 "[..], text.as_bytes(), behind.as_bytes()].concat();
+            let (found, whole) = scalars(&json);
+            let found: Vec<_> = found.into_iter().map(|(p, k, v)| (p.to_owned(), k.to_owned(), v.to_owned())).collect();
+            prop_assert!(whole, "{text}");
+            prop_assert_eq!(found, want);
+        }
+
+        #[test]
+        fn whatever_serde_json_reads_we_read(
+            object in members(value()),
+            at in any::<proptest::sample::Index>(),
+            to in prop_oneof![any::<u8>(), proptest::sample::select(br#"{}[],:"\ 0n"#.to_vec())],
+        ) {
+            let mut json = object.to_string().into_bytes();
+            let at = at.index(json.len());
+            json[at] = to;
+            let start = json.iter().position(|&b| b == b'{').unwrap_or(json.len());
+            let theirs = serde_json::from_slice::<serde_json::Value>(&json[start..]);
+            let (found, whole) = scalars(&json);
+            prop_assert!(whole || theirs.is_err(), "{}", String::from_utf8_lossy(&json));
+            for (_, _, text) in found {
+                prop_assert!(json.windows(text.len().max(1)).any(|w| w.starts_with(text.as_bytes())));
+            }
+        }
+
+        #[test]
+        fn any_bytes_end_the_walk(bytes in proptest::collection::vec(proptest::sample::select(br#"{}[],:"\ 0n"#.to_vec()), 0..80)) {
+            let (found, _) = scalars(&bytes);
+            prop_assert!(found.len() <= bytes.len());
+            let _ = find_scalar(&bytes, "n");
+        }
     }
 
     #[test]

@@ -44,6 +44,40 @@ macro_rules! settles {
     )*};
 }
 
+/// Objects and arrays inside each other.
+fn depth(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        serde_json::Value::Array(values) => 1 + values.iter().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// Whatever a whole parser reads, our walk over JSON reads too, as deep as it goes: the scalars of the outermost object
+/// are there.
+fn json(payload: &[u8]) {
+    let start = payload.iter().position(|&b| b == b'{');
+    let json = start.and_then(|at| payload.get(at..)).unwrap_or_default();
+    let mut values = serde_json::Deserializer::from_slice(json).into_iter();
+    let Some(Ok(whole @ serde_json::Value::Object(_))) = values.next() else {
+        return;
+    };
+    let shallow = depth(&whole) <= 8;
+    for (key, value) in whole.as_object().into_iter().flatten() {
+        let text = match value {
+            serde_json::Value::String(text) => text,
+            serde_json::Value::Bool(_) | serde_json::Value::Number(_) => "",
+            _ => continue,
+        };
+        let plain = |text: &str| !serde_json::to_string(text).is_ok_and(|s| s.contains('\\'));
+        // In the source even a character without need for it may be escaped.
+        let escaped = json.contains(&b'\\');
+        if shallow && !escaped && plain(key) && plain(text) {
+            assert!(Json { json }.get(key).is_some(), "{key}");
+        }
+    }
+}
+
 /// Each body that can be read is written and read again, and comes out the same; settings and the state of a virtual camera
 /// take any message.
 ///
@@ -63,6 +97,7 @@ pub fn kauth(data: &[u8]) {
         return;
     };
     bodies(payload);
+    json(payload);
     if let Ok(info) = CameraInfo::parse(payload) {
         let _ = format!("{info:?}");
     }

@@ -303,14 +303,14 @@ impl Layer for Initiator<'_> {
             });
         }
         let bytes = self.link.recover(input.take_all());
-        Ok(match self.link.parse(bytes) {
-            Some(Message::LoginReply(reply)) => self.handle_reply(cx.now, reply),
-            Some(message) if self.is_logged_in() => self.link.handle(cx.now, &message),
-            Some(_) => {
+        Ok(match &self.link.parse(bytes) {
+            Ok(Message::LoginReply(reply)) => self.handle_reply(cx.now, *reply),
+            Ok(message) if self.is_logged_in() => self.link.handle(cx.now, message),
+            Ok(_) => {
                 count(&mut self.link.stats.rx_unexpected);
                 None
             }
-            None => None,
+            Err(_) => None,
         })
     }
 

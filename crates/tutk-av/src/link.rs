@@ -6,6 +6,7 @@ mod session16;
 
 use core::time::Duration;
 
+use tutk_core::wire::Malformed;
 use tutk_core::{Full, Instant, TxBuf};
 use zerocopy::IntoBytes;
 
@@ -243,15 +244,14 @@ impl<'m> Link<'m> {
     }
 
     /// Reads a message, and counts it when it can't be read.
-    pub(crate) fn parse<'p>(&mut self, bytes: &'p [u8]) -> Option<Message<'p>> {
-        match Message::parse(bytes) {
-            Ok(message) => Some(message),
-            Err(_why) => {
-                count(&mut self.stats.rx_malformed);
-                tutk_core::debug!("AV message dropped: {}", _why);
-                None
-            }
+    pub(crate) fn parse<'p>(&mut self, bytes: &'p [u8]) -> Result<Message<'p>, Malformed> {
+        // Handed on as it is: it is large, and in another wrapping it would be copied.
+        let message = Message::parse(bytes);
+        if let Err(_why) = &message {
+            count(&mut self.stats.rx_malformed);
+            tutk_core::debug!("AV message dropped: {}", _why);
         }
+        message
     }
 
     /// Handles everything but the login.

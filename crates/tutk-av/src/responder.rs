@@ -281,14 +281,14 @@ impl Layer for Responder<'_> {
                 None => None,
             });
         }
-        Ok(match self.link.parse(bytes) {
-            Some(Message::Login(login)) => self.handle_login(cx.now, &login, [0; 32]),
-            Some(message) if self.state == State::Connected => self.link.handle(cx.now, &message),
-            Some(_) => {
+        Ok(match &self.link.parse(bytes) {
+            Ok(Message::Login(login)) => self.handle_login(cx.now, login, [0; 32]),
+            Ok(message) if self.state == State::Connected => self.link.handle(cx.now, message),
+            Ok(_) => {
                 count(&mut self.link.stats.rx_unexpected);
                 None
             }
-            None => None,
+            Err(_) => None,
         })
     }
 

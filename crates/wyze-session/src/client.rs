@@ -22,7 +22,7 @@ use crate::association::av_cause;
 use crate::config::{ClientConfig, PlainPolicy};
 use crate::control::{Control, Owner};
 use crate::event::{Cause, Event, Phase};
-use crate::receiver::{Received, Receiver};
+use crate::receiver::Receiver;
 use crate::request::{RequestError, RequestId};
 use crate::stack::{Plain, Stack, Stage, Unit};
 use crate::stall::{Due, Stall};
@@ -41,10 +41,8 @@ pub(crate) enum Access {
     Granted,
 }
 
-/// Where the bytes of an event lie, once the layers have decided that there is one.
-enum Found<'p> {
-    /// In the datagram.
-    Event(Event<'p>),
+/// Where the bytes of an event lie that does not borrow from the datagram.
+enum Inside {
     /// In the AV layer's memory: an IOCTRL that came in fragments.
     Assembled,
     /// In the memory of this stream, if a frame has become complete.
@@ -164,14 +162,18 @@ impl<'m> Client<'m> {
                     continue;
                 }
             };
-            match self.read_unit(cx, input.from(), unit) {
-                Some(Found::Event(event)) => return Some(event),
-                Some(Found::Assembled) => {
+            let mut inside = None;
+            let event = self.read_unit(cx, input.from(), unit, &mut inside);
+            if event.is_some() {
+                return event;
+            }
+            match inside {
+                Some(Inside::Assembled) => {
                     if let Some((owner, granted)) = self.read_assembled(cx) {
                         return self.assembled_event(owner, granted);
                     }
                 }
-                Some(Found::Frames(stream)) => {
+                Some(Inside::Frames(stream)) => {
                     if let Some(output) = self.receiver_mut(stream).poll(cx.now) {
                         return self.receiver(stream).event(output);
                     }
@@ -448,12 +450,14 @@ impl<'m> Client<'m> {
         self.audio.poll(now).map(|output| (Stream::Audio, output))
     }
 
+    /// What a unit tells; `inside` is set when there may be more to tell. The event is large, so it goes up as it is.
     fn read_unit<'p>(
         &mut self,
         cx: &mut Cx<'_>,
         from: SocketAddr,
         unit: Unit<'p>,
-    ) -> Option<Found<'p>> {
+        inside: &mut Option<Inside>,
+    ) -> Option<Event<'p>> {
         let phase = match unit {
             Unit::Found { from, framing } => Phase::Found { from, framing },
             Unit::Open => Phase::Open,
@@ -467,7 +471,7 @@ impl<'m> Client<'m> {
             },
             Unit::Message(message) => {
                 return match self.stack.main.read(cx, from, message) {
-                    Ok(Some(event)) => self.read_av(cx, event),
+                    Ok(Some(event)) => self.read_av(cx, event, inside),
                     Ok(None) => None,
                     Err(e) => {
                         self.end(av_cause(e));
@@ -476,10 +480,15 @@ impl<'m> Client<'m> {
                 };
             }
         };
-        Some(Found::Event(Event::Phase(phase)))
+        Some(Event::Phase(phase))
     }
 
-    fn read_av<'p>(&mut self, cx: &mut Cx<'_>, event: tutk_av::Event<'p>) -> Option<Found<'p>> {
+    fn read_av<'p>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        event: tutk_av::Event<'p>,
+        inside: &mut Option<Inside>,
+    ) -> Option<Event<'p>> {
         match event {
             tutk_av::Event::LoggedIn { two_way, .. } => {
                 if self.access == Access::LoggingIn {
@@ -487,18 +496,17 @@ impl<'m> Client<'m> {
                     self.set_reorder();
                     self.push_auth(cx);
                 }
-                Some(Found::Event(Event::Phase(Phase::LoggedIn { two_way })))
+                Some(Event::Phase(Phase::LoggedIn { two_way }))
             }
-            tutk_av::Event::Ioctl(ioctl) => self
-                .read_command(cx, ioctl.payload, ioctl.repeat)
-                .map(Found::Event),
-            tutk_av::Event::IoctlAssembled => Some(Found::Assembled),
+            tutk_av::Event::Ioctl(ioctl) => self.read_command(cx, ioctl.payload, ioctl.repeat),
+            tutk_av::Event::IoctlAssembled => {
+                *inside = Some(Inside::Assembled);
+                None
+            }
             tutk_av::Event::Media(packet) => {
                 self.stall.arrived(cx.now, packet.stream);
-                match self.receiver_mut(packet.stream).push(cx.now, &packet) {
-                    Received::Kept => Some(Found::Frames(packet.stream)),
-                    Received::Event(event) => Some(Found::Event(event)),
-                }
+                *inside = Some(Inside::Frames(packet.stream));
+                self.receiver_mut(packet.stream).push(cx.now, &packet)
             }
         }
     }

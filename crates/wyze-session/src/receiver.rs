@@ -10,14 +10,6 @@ use tutk_core::Instant;
 
 use crate::event::Event;
 
-/// What became of a media packet.
-pub(crate) enum Received<'p> {
-    /// Nothing to tell at once; [`Receiver::poll`] may have something now.
-    Kept,
-    /// Chunk mode: tell the owner.
-    Event(Event<'p>),
-}
-
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // without a heap there is no box to put the larger one into
 pub(crate) enum Receiver<'m> {
@@ -75,22 +67,24 @@ impl<'m> Receiver<'m> {
         }
     }
 
-    pub(crate) fn push<'p>(&mut self, _now: Instant, packet: &MediaPacket<'p>) -> Received<'p> {
+    /// Takes in a packet. In chunk mode it is told at once; [`poll`](Self::poll) may have something now.
+    pub(crate) fn push<'p>(
+        &mut self,
+        _now: Instant,
+        packet: &MediaPacket<'p>,
+    ) -> Option<Event<'p>> {
         match self {
             #[cfg(feature = "frames")]
             Self::Frames { assembler, .. } => {
                 assembler.push(_now, packet);
-                Received::Kept
+                None
             }
             Self::Chunks {
                 chunks, dropped, ..
             } => {
                 let outcome = chunks.push(packet);
                 *dropped = outcome.dropped;
-                match outcome.chunk {
-                    Some(chunk) => Received::Event(Event::Chunk(chunk)),
-                    None => Received::Kept,
-                }
+                outcome.chunk.map(Event::Chunk)
             }
         }
     }

@@ -27,6 +27,7 @@ impl<T: Zeroize> Secret<T> {
 }
 
 impl<T: Zeroize> Drop for Secret<T> {
+    #[inline(never)] // secrets end in many places
     fn drop(&mut self) {
         self.0.zeroize();
     }

@@ -345,8 +345,7 @@ impl Client {
         };
         if let Some(knock) = &mut opening.knock {
             if knock.confirm {
-                let confirm = wire::Search::new(uid, self.sid, wire::STAGE_CONFIRM, [0; 8]);
-                put_transcode(tx, wire::VERSION, confirm.as_bytes())?;
+                put_search(tx, uid, self.sid, wire::STAGE_CONFIRM, [0; 8])?;
                 tx.set_destination(knock.at);
                 knock.confirm = false;
                 return Ok(true);
@@ -382,6 +381,19 @@ impl Client {
     }
 }
 
+/// Writes a search of the TransCode framing, or its confirmation.
+#[inline(never)]
+fn put_search(
+    tx: &mut TxBuf<'_>,
+    uid: [u8; 20],
+    sid: Sid,
+    stage: u8,
+    auth_key: [u8; 8],
+) -> Result<(), Error> {
+    let search = wire::Search::new(uid, sid, stage, auth_key);
+    put_transcode(tx, wire::VERSION, search.as_bytes())
+}
+
 /// Writes a probe; `false` when this build does not speak the framing.
 fn probe(
     framing: Framing,
@@ -392,8 +404,8 @@ fn probe(
     match framing {
         Framing::TransCode => {
             let uid = *credentials.uid.as_bytes();
-            let search = wire::Search::new(uid, sid, wire::STAGE_SEARCH, *credentials.key.expose());
-            put_transcode(tx, wire::VERSION, search.as_bytes())?;
+            let key = *credentials.key.expose();
+            put_search(tx, uid, sid, wire::STAGE_SEARCH, key)?;
             Ok(true)
         }
         #[cfg(feature = "cc51")]

@@ -2,6 +2,7 @@
 
 mod assembler;
 mod common;
+mod errors;
 mod lossless;
 mod lossy;
 mod pair;

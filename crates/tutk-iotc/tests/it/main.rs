@@ -2,6 +2,7 @@
 #![cfg(feature = "cc51")]
 
 mod common;
+mod errors;
 mod hostile;
 mod pair;
 mod sessions;

@@ -3,6 +3,7 @@
 mod commands;
 mod common;
 mod endings;
+mod errors;
 mod evening;
 mod film;
 mod network;

@@ -96,6 +96,21 @@ fn a_gap_is_waited_for_then_given_up_and_gates_until_a_key_frame() {
 }
 
 #[test]
+fn the_widest_gap_is_given_up_in_a_bounded_number_of_polls() {
+    let mut memory = [0; 30 * 1026];
+    let mut video = Assembler::new(Stream::Video, &mut memory, AssemblerConfig::VIDEO);
+    push(&mut video, at(0), &frame(1, true, 10));
+    assert_eq!(poll(&mut video, at(0)), [(1, None)]);
+    push(&mut video, at(10), &frame(257, true, 10));
+    let outputs = poll(&mut video, at(900));
+    assert_eq!(outputs.len(), 256);
+    assert_eq!(outputs.last(), Some(&(257, None)));
+    // One further is taken for a sender that counts anew, and waits apart.
+    push(&mut video, at(901), &frame(514, true, 10));
+    assert_eq!(poll(&mut video, at(9000)), []);
+}
+
+#[test]
 fn a_gated_stream_begins_at_its_first_key_frame() {
     let mut memory = [0; 30 * 1026];
     let mut video = Assembler::new(Stream::Video, &mut memory, AssemblerConfig::VIDEO);

@@ -12,6 +12,10 @@ use tutk_iotc::{AuthKey, ClientConfig as IotcClientConfig, Device, DeviceConfig,
 /// Most that a layer may send in answer to one datagram or timer: more would make it an amplifier.
 const MAX_ANSWERS: usize = 64;
 
+/// Most that an assembler may say at one moment: a frame may be numbered 256 beyond the last one handled, then each number
+/// between them is given up by itself; and no more than so many frames are held.
+pub(super) const MOST_OUTPUTS: usize = 256 + tutk_av::MAX_IN_FLIGHT;
+
 /// The datagrams in `data`: each begins with its length in two big-endian bytes, the last may be cut short.
 pub(super) fn datagrams(data: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let mut r = Reader::new(data);
@@ -141,7 +145,7 @@ pub fn assembler(data: &[u8]) {
         let _ = pieces.push(&packet);
         whole.push(now, &packet);
         whole.check_invariants().expect("after push");
-        for _ in 0..=bytes.len() + 64 {
+        for _ in 0..MOST_OUTPUTS {
             let Some(output) = whole.poll(now) else {
                 break;
             };

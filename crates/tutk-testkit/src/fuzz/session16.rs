@@ -8,7 +8,7 @@ use tutk_av::{
 };
 use tutk_core::{Cx, Datagram, Instant, Layer, TxBuf};
 
-use super::feed::{datagrams, feed};
+use super::feed::{MOST_OUTPUTS, datagrams, feed};
 
 /// Both sides, logged in.
 fn connected(cx: &mut Cx<'_>) -> (Initiator<'static>, Responder<'static>) {
@@ -75,7 +75,7 @@ pub fn av_session16(data: &[u8]) {
             whole.push(cx.now, &packet);
             whole.check_invariants().expect("after push");
         }
-        for _ in 0..=len + 64 {
+        for _ in 0..MOST_OUTPUTS {
             let Some(output) = whole.poll(cx.now) else {
                 break;
             };

@@ -129,16 +129,10 @@ impl Client {
             password: account.password.expose(),
             second: None,
         };
-        let answer = self.http.post(&self.auth(api::LOGIN)?, &headers, &body)?;
-        // The wish for a second factor may come as an error (3019) that holds what the factor needs.
-        let offer = answer
-            .read()
-            .ok()
-            .filter(|reply: &LoginReply| !reply.access_token.is_present());
-        if let Some(factor) = offer.and_then(|reply| SecondFactor::offered(account, &reply)) {
-            return factor.map(Login::SecondFactor);
-        }
-        tokens(&answer, Step::Login, None).map(Login::Done)
+        login(
+            account,
+            &self.http.post(&self.auth(api::LOGIN)?, &headers, &body)?,
+        )
     }
 
     /// Completes a login with the code of an authenticator app; of several apps, the first counts.
@@ -163,12 +157,7 @@ impl Client {
             .append_pair("userId", factor.user_id.expose());
         #[derive(serde::Serialize)]
         struct Empty {}
-        let answer = self.http.post(&url, &self.app_headers(), &Empty {})?;
-        let reply: SmsReply = answer.granted(Step::Login)?;
-        match reply.session_id.text() {
-            "" => Err(Error::Field("session_id")),
-            id => Ok(SmsSession(Secret::new(id.to_owned()))),
-        }
+        sms_session(&self.http.post(&url, &self.app_headers(), &Empty {})?)
     }
 
     /// Completes a login with the code from the SMS.
@@ -214,14 +203,7 @@ impl Client {
 
     fn list(&self, tokens: &Tokens) -> Result<Vec<Camera>, Error> {
         let body = self.standard(tokens, None);
-        let answer = self.http.post(&self.api(api::LIST)?, &[], &body)?;
-        let reply: ListReply = answer.granted(Step::Api)?;
-        let devices = reply.device_list.ok_or(Error::Field("device_list"))?;
-        Ok(devices
-            .0
-            .iter()
-            .filter_map(|device| Camera::listed(&device.0))
-            .collect())
+        cameras(&self.http.post(&self.api(api::LIST)?, &[], &body)?)
     }
 
     fn second_factor(
@@ -284,8 +266,40 @@ fn at(base: &str, path: &str) -> Result<Url, Error> {
     Url::parse(&format!("{base}/{path}")).map_err(|_| Error::Endpoint)
 }
 
+/// What a login's answer grants. The wish for a second factor may come as an error (3019) that holds what the factor needs.
+pub(crate) fn login(account: &Account, answer: &Answer) -> Result<Login, Error> {
+    let offer = answer
+        .read()
+        .ok()
+        .filter(|reply: &LoginReply| !reply.access_token.is_present());
+    if let Some(factor) = offer.and_then(|reply| SecondFactor::offered(account, &reply)) {
+        return factor.map(Login::SecondFactor);
+    }
+    tokens(answer, Step::Login, None).map(Login::Done)
+}
+
+/// The SMS that an answer announces.
+pub(crate) fn sms_session(answer: &Answer) -> Result<SmsSession, Error> {
+    let reply: SmsReply = answer.granted(Step::Login)?;
+    match reply.session_id.text() {
+        "" => Err(Error::Field("session_id")),
+        id => Ok(SmsSession(Secret::new(id.to_owned()))),
+    }
+}
+
+/// The cameras and doorbells in an answer.
+pub(crate) fn cameras(answer: &Answer) -> Result<Vec<Camera>, Error> {
+    let reply: ListReply = answer.granted(Step::Api)?;
+    let devices = reply.device_list.ok_or(Error::Field("device_list"))?;
+    Ok(devices
+        .0
+        .iter()
+        .filter_map(|device| Camera::listed(&device.0))
+        .collect())
+}
+
 /// The tokens of an answer; the refresh token may stay as it was.
-fn tokens(answer: &Answer, step: Step, refresh: Option<&str>) -> Result<Tokens, Error> {
+pub(crate) fn tokens(answer: &Answer, step: Step, refresh: Option<&str>) -> Result<Tokens, Error> {
     let reply: LoginReply = answer.granted(step)?;
     if !reply.access_token.is_present() {
         return Err(Error::Field("access_token"));

@@ -116,7 +116,7 @@ fn transport(error: ureq::Error) -> Error {
 
 /// How many requests are still allowed.
 #[derive(Default)]
-struct Limit {
+pub(crate) struct Limit {
     left: Option<u64>,
     until: Option<SystemTime>,
 }
@@ -124,11 +124,20 @@ struct Limit {
 impl Limit {
     fn read(headers: &HeaderMap) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        Self::of(
+            text("x-ratelimit-remaining"),
+            text("x-ratelimit-reset-by"),
+            text("retry-after"),
+        )
+    }
+
+    /// Reads the three headers.
+    pub(crate) fn of(left: Option<&str>, reset: Option<&str>, retry: Option<&str>) -> Self {
         Self {
-            left: text("x-ratelimit-remaining").and_then(|n| n.trim().parse().ok()),
-            until: text("x-ratelimit-reset-by")
+            left: left.and_then(|n| n.trim().parse().ok()),
+            until: reset
                 .and_then(reset_time)
-                .or_else(|| text("retry-after").and_then(retry_time)),
+                .or_else(|| retry.and_then(retry_time)),
         }
     }
 }
@@ -159,6 +168,15 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) fn new(status: u16, body: &[u8]) -> Self {
+        Self {
+            status,
+            limit: Limit::default(),
+            body: Zeroizing::new(body.to_vec()),
+        }
+    }
+
     /// What the service granted.
     ///
     /// # Errors

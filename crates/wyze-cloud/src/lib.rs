@@ -61,6 +61,9 @@ mod api;
 mod camera;
 mod client;
 mod error;
+#[cfg(any(test, feature = "fuzz"))]
+#[cfg_attr(not(feature = "fuzz"), expect(unreachable_pub))]
+mod fuzz;
 mod http;
 mod loose;
 mod record;
@@ -70,5 +73,7 @@ pub use account::{Account, Login, SecondFactor, SmsSession, Tokens};
 pub use camera::{Camera, NoUrl};
 pub use client::{Client, Endpoints, Options, Roots};
 pub use error::Error;
+#[cfg(feature = "fuzz")]
+pub use fuzz::cloud_json;
 pub use store::{FindError, PhoneId, Store, StoreError};
 pub use tutk_core::Secret;

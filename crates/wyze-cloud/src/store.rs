@@ -31,7 +31,7 @@ pub struct Store {
 }
 
 #[derive(Default, Serialize, Deserialize)]
-struct Contents {
+pub(crate) struct Contents {
     version: u32,
     phone_id: Option<PhoneId>,
     tokens: Option<TokenRecord>,
@@ -322,7 +322,8 @@ impl Store {
     }
 }
 
-fn read(path: &Path, bytes: &[u8]) -> Result<Contents, StoreError> {
+/// Reads the store's file, which is at `path`.
+pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Contents, StoreError> {
     #[derive(Deserialize)]
     struct Version {
         version: u32,

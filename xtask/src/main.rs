@@ -80,13 +80,7 @@ enum Command {
     /// Lists what can panic in the linked firmware; fails when docs/security.md has no reason for one
     Panics,
     /// Runs the fuzz targets and says how often each was executed
-    Fuzz {
-        /// Only these
-        targets: Vec<String>,
-        /// Time for each target
-        #[arg(long, default_value_t = 60)]
-        seconds: u32,
-    },
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -110,7 +104,7 @@ fn main() -> ExitCode {
             }
             Command::Sim { args } => sim::run(&args).map(drop),
             Command::Coverage => coverage::run().map(drop),
-            Command::Fuzz { targets, seconds } => fuzz::run(seconds, &targets).map(drop),
+            Command::Fuzz(options) => fuzz::run(&options).map(drop),
             Command::Size { check } => size::size(check).map(|said| println!("{said}")),
             Command::Panics => size::panics::check().map(|said| println!("{said}")),
         });

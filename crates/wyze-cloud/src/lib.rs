@@ -62,7 +62,7 @@ mod camera;
 mod client;
 mod error;
 #[cfg(any(test, feature = "fuzz"))]
-#[cfg_attr(not(feature = "fuzz"), expect(unreachable_pub))]
+#[cfg_attr(not(feature = "fuzz"), allow(unreachable_pub))]
 mod fuzz;
 mod http;
 mod loose;

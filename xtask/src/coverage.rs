@@ -42,6 +42,8 @@ pub(crate) fn run() -> Result<String> {
     setup::cargo_tool("cargo-llvm-cov")?;
     setup::llvm_tools()?;
     let packages: String = CORE.iter().map(|name| format!(" -p {name}")).collect();
+    // What earlier sources left behind would be counted with these.
+    run_shown(&mut cargo("llvm-cov clean --workspace"))?;
     run_shown(&mut cargo(&format!("llvm-cov --no-report{packages}")))?;
     let file = std::path::absolute(target_dir().join("coverage.lcov"))?;
     capture(

@@ -86,7 +86,6 @@ pub(crate) fn size(check: bool) -> Result<String> {
     let mut detail = None;
     for build in &BUILDS[..if check { 1 } else { BUILDS.len() }] {
         let images = match all.is_empty() {
-            _ if check => &IMAGES[..2],
             true => &IMAGES[..],
             // The others are four minutes of linking for little news.
             false => &IMAGES[..4],
@@ -109,6 +108,7 @@ pub(crate) fn size(check: bool) -> Result<String> {
             "more than {TOLERANCE} % above {BASELINE} (if that is meant, `cargo xtask size` writes it anew):\n{}",
             worse.join("\n")
         );
+        ensure!(budget::kept(&all), "{}", budget::summary(&all));
     } else {
         let detail = detail.context("nothing was built")?;
         std::fs::write(root().join(BASELINE), format!("{:#}\n", to_json(&all)))?;
@@ -143,13 +143,13 @@ fn measure(which: &Build, images: &[(&str, &str)]) -> Result<(Figures, Detail)> 
     for (name, features) in images {
         let path = build(which, "image", features)?;
         let image = Image::read(&path)?;
+        image.has_no_floats().with_context(|| (*name).to_owned())?;
         match *name {
             "empty" => {
                 empty = image.flash;
                 continue;
             }
             "client" => {
-                image.has_no_floats()?;
                 let types = types::read(&path)?;
                 figures.insert("ram.client".into(), ram(&types)?);
                 figures.insert(flash(name), image.flash.saturating_sub(empty));

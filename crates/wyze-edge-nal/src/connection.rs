@@ -51,9 +51,10 @@ impl<'m, 'b, S: UdpReceive + UdpSend, D: DelayNs, T: FnMut() -> Instant>
         limit: Duration,
         mut on_event: impl FnMut(Event<'_>),
     ) -> Result<Status, S::Error> {
+        let was_over = self.client.closed().is_some();
         self.settle(rng, &mut on_event).await;
         if let Some(cause) = self.client.closed() {
-            return Ok(Status::Closed(cause));
+            return Ok(self.over(cause, was_over).await);
         }
         let input = self.link.wait(self.client.poll_timeout(), limit).await?;
         if let Some((now, mut input)) = input {
@@ -65,12 +66,18 @@ impl<'m, 'b, S: UdpReceive + UdpSend, D: DelayNs, T: FnMut() -> Instant>
         // Also behind a datagram: where they never cease to come, time would stand still otherwise.
         self.client.handle_timeout(&mut self.link.cx(rng));
         self.settle(rng, &mut on_event).await;
-        let Some(cause) = self.client.closed() else {
-            return Ok(Status::Open);
-        };
-        // Some sockets only queue, and forget the queue when they are dropped: the goodbye is in it.
-        self.link.linger().await;
-        Ok(Status::Closed(cause))
+        Ok(match self.client.closed() {
+            Some(cause) => self.over(cause, false).await,
+            None => Status::Open,
+        })
+    }
+
+    /// Some sockets only queue, and forget the queue when they are dropped: the goodbye is in it.
+    async fn over(&mut self, cause: Cause, told: bool) -> Status {
+        if !told {
+            self.link.linger().await;
+        }
+        Status::Closed(cause)
     }
 
     /// Goes on with another socket, and hands back the one before. embassy-net keeps a datagram for a neighbour that is gone

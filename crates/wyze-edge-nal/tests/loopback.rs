@@ -330,6 +330,47 @@ fn a_socket_that_takes_nothing_does_not_stop_the_session() {
 }
 
 #[test]
+fn the_goodbye_of_a_session_that_is_closed_gets_time_to_leave() {
+    /// Adds up what is slept.
+    struct Slept<'a>(&'a Cell<u64>);
+    impl DelayNs for Slept<'_> {
+        async fn delay_ns(&mut self, ns: u32) {
+            self.0.set(self.0.get() + u64::from(ns));
+        }
+    }
+    /// Takes everything at once, and hears nothing.
+    struct Sink;
+    impl edge_nal::io::ErrorType for Sink {
+        type Error = std::io::Error;
+    }
+    impl edge_nal::UdpSend for Sink {
+        async fn send(&mut self, _: SocketAddr, _: &[u8]) -> Result<(), Self::Error> {
+            Ok(())
+        }
+    }
+    impl edge_nal::UdpReceive for Sink {
+        async fn receive(&mut self, _: &mut [u8]) -> Result<(usize, SocketAddr), Self::Error> {
+            std::future::pending().await
+        }
+    }
+    let (uid, enr, mac) = credentials();
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let (mut memory, mut buffer) = (Memory::<0, 0>::new(), [0; 1500]);
+    let targets = [SocketAddr::from((Ipv4Addr::LOCALHOST, 9))];
+    let config = ClientConfig::new(uid, &enr, &mac, &targets);
+    let mut cx = Cx::new(Instant::ZERO, &mut rng);
+    let client = Client::new(&config, memory.split(), &mut cx);
+    let slept = Cell::new(0);
+    let mut connection = Connection::new(client, Sink, Slept(&slept), clock(), &mut buffer);
+    connection.client(&mut rng).0.close();
+    let mut step = || block_on(connection.step(&mut rng, Duration::from_secs(1), |_| {}));
+    assert_eq!(step().unwrap(), Status::Closed(Cause::Local));
+    assert_eq!(slept.get(), 20_000_000);
+    assert_eq!(step().unwrap(), Status::Closed(Cause::Local));
+    assert_eq!(slept.get(), 20_000_000, "once");
+}
+
+#[test]
 fn a_search_that_nobody_answers_ends() {
     let silent = socket();
     let address = silent.get_ref().local_addr().unwrap();

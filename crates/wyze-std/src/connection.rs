@@ -17,8 +17,8 @@ use crate::{CameraUrl, Clock, Tap, bind, targets};
 /// Room for datagrams we send, bytes: all of ours fit an Ethernet frame.
 const MAX_TRANSMIT: usize = 1500;
 
-/// How long datagrams gather by default.
-const GATHERING: Duration = Duration::from_millis(1);
+/// How long datagrams gather by default: not at all where a call brings one of them, however many have come.
+const GATHERING: Duration = Duration::from_millis(if quinn_udp::BATCH_SIZE > 1 { 1 } else { 0 });
 
 /// Memory of a [`Connection`] on a machine that has plenty: a megabyte for video frames in flight (key frames up to
 /// about 700 KB), 64 KiB for audio, and what lossless mode takes. The system commits a page only when a frame reaches it.
@@ -191,7 +191,7 @@ impl<'m> Connection<'m> {
 
     /// How long datagrams gather before they are read where they come one by one and fast: more than two in that time, for
     /// eight system calls in a row. Then each wait goes on so long after the first one, and takes all that have come in one
-    /// call; a frame is told that much later at most. In the beginning it is a millisecond; zero switches it off. Where several
+    /// call; a frame is told that much later at most. In the beginning it is a millisecond, where the system can hand over several at once; zero switches it off. Where several
     /// are there at once anyway, as with a frame that comes as a burst, nothing is waited for.
     pub fn set_gathering(&mut self, gathering: Duration) {
         self.socket.gathering = gathering;
@@ -226,13 +226,14 @@ impl<'m> Connection<'m> {
         let next = self.client.poll_timeout();
         self.socket
             .wait(now, next.map_or(limit, |at| at.since(now).min(limit)))?;
-        // They have all arrived by now, so one look at the clock does.
+        // They have all arrived by now, so one look at the clock does, until somebody takes his time over an event.
         let mut cx = self.clock.cx();
         while let Some((from, bytes)) = self.socket.next() {
             self.tap.received(from, bytes);
             let mut input = Datagram::new(from, bytes);
             while let Some(event) = self.client.handle_datagram(&mut cx, &mut input) {
                 on_event(event);
+                cx = self.clock.cx();
             }
         }
         // Also behind a datagram: where they never cease to come, time would stand still otherwise.

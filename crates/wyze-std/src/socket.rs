@@ -117,7 +117,7 @@ impl Socket {
                 return Ok(());
             }
             if trickles {
-                std::thread::sleep(self.gathering);
+                std::thread::sleep(self.gathering.min(limit));
             }
         }
         self.receive()
@@ -127,13 +127,14 @@ impl Socket {
     fn trickles(&mut self, now: Instant) -> bool {
         let trickling = self.small >= TRICKLE;
         // Where fewer than a few come in that time, it would be waited for nothing.
-        let pause = self.gathering / 2
-            + if trickling {
-                self.gathering
-            } else {
-                Duration::ZERO
-            };
-        let small = trickling || self.brought() < WORTHWHILE;
+        let more = if trickling {
+            self.gathering
+        } else {
+            Duration::ZERO
+        };
+        let pause = (self.gathering / 2).saturating_add(more);
+        // A look that brought nothing is no trickle, however often one looks.
+        let small = trickling || (1..WORTHWHILE).contains(&self.brought());
         self.small = if small && now - self.last < pause {
             (self.small + 1).min(TRICKLE)
         } else {

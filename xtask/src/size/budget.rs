@@ -66,6 +66,11 @@ impl Line {
     }
 }
 
+/// Whether all are kept.
+pub(crate) fn kept(all: &All) -> bool {
+    LINES.iter().all(|line| line.is_kept(all))
+}
+
 /// How many are kept, and which are not.
 pub(crate) fn summary(all: &All) -> String {
     let missed: Vec<_> = LINES.iter().filter(|line| !line.is_kept(all)).collect();

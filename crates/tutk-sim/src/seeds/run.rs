@@ -43,6 +43,9 @@ const RECOVERY: u64 = 120 * SECOND;
 const PROOF: u32 = 5;
 /// Both ends have been told of a close within this.
 const GOODBYE: u64 = 15 * SECOND;
+/// Where an attacker may have led the camera to another address it does not hear the goodbye, and a late packet of the viewer may
+/// lead it back: then its limit of ten seconds without one ends the session.
+const UNHEARD: u64 = 10 * SECOND;
 /// Pictures flow within this where the script waits for them.
 const OVERTURE: u64 = 30 * SECOND;
 /// The K-command that the viewer sends; nothing in the stack knows it.
@@ -300,6 +303,7 @@ impl<'m> Run<'m> {
             let limit = match self.stage {
                 Stage::Rough => self.begun.map_or(OVERTURE, |begun| begun + self.s.end),
                 Stage::Calm(since, _) => since + RECOVERY,
+                Stage::Closing(since) if self.s.is_gullible() => since + GOODBYE + UNHEARD,
                 Stage::Closing(since) => since + GOODBYE,
             };
             if next > limit {

@@ -40,10 +40,6 @@ const ALSO: [&str; 4] = [
     "x86_64-unknown-linux-gnu",
 ];
 
-/// Files of core crates that may ask what they are compiled for: which logger is linked is not a matter of behaviour, and
-/// a cipher of a dependency refuses big-endian machines.
-const MAY_ASK: [&str; 2] = ["tutk-core/src/log.rs", "wyze-kauth/src/xxtea.rs"];
-
 /// Symbols that rustc makes when code calls an allocator.
 const ALLOCATOR: [&str; 4] = [
     "__rust_alloc",
@@ -97,7 +93,7 @@ fn no_cfg_target() -> Result<()> {
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if !MAY_ASK.iter().any(|known| path.ends_with(known)) {
+            } else {
                 let text = fs::read_to_string(&path)?;
                 ensure!(
                     !asks_for_target(&text),

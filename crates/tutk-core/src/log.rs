@@ -1,8 +1,8 @@
 //! `trace!`, `debug!` and `warn!` over `log` and `defmt`, both optional, both at once allowed.
 //!
 //! The `cfg`s are evaluated in the crate that *uses* a macro, so every crate of the stack declares the features `log` and
-//! `defmt` for itself and stays independent of what others switched on. With both on, `defmt` wins on bare metal and
-//! `log` everywhere else. With neither, arguments are type-checked and vanish.
+//! `defmt` for itself and stays independent of what others switched on. With both on, `log` is written to: it links
+//! everywhere, `defmt` only into firmware that has its logger. With neither, arguments are type-checked and vanish.
 //!
 //! Levels: `warn` = we gave up on something the user asked for; `debug` = an input was dropped; `trace` = each packet.
 //! No secret and no identity (UID, ENR, MAC, keys) may be an argument.
@@ -29,9 +29,9 @@ macro_rules! trace {
 #[macro_export]
 macro_rules! __log {
     ($level:ident, $($arg:tt)*) => {{
-        #[cfg(all(feature = "log", not(all(feature = "defmt", target_os = "none"))))]
+        #[cfg(feature = "log")]
         ::log::$level!($($arg)*);
-        #[cfg(all(feature = "defmt", any(target_os = "none", not(feature = "log"))))]
+        #[cfg(all(feature = "defmt", not(feature = "log")))]
         ::defmt::$level!($($arg)*);
         #[cfg(not(any(feature = "log", feature = "defmt")))]
         if false {

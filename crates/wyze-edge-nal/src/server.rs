@@ -29,7 +29,7 @@ impl<'m, 'b, S: UdpReceive + UdpSend, D: DelayNs, T: FnMut() -> Instant> Server<
     }
 
     /// Sends what is due, waits at most `limit` for one datagram, and tells what came of it. Returns early when a timer is
-    /// due. Call in a loop. After [`CameraEvent::Closed`] it waits for the next viewer.
+    /// due. Call in a loop. After [`CameraEvent::Closed`] it waits for the next viewer, or may be dropped.
     ///
     /// # Errors
     /// The socket failed to receive. What the network does is no error.
@@ -77,6 +77,8 @@ impl<'m, 'b, S: UdpReceive + UdpSend, D: DelayNs, T: FnMut() -> Instant> Server<
         }
         if closed {
             self.camera.reset(&mut cx);
+            // Some sockets only queue, and forget the queue when they are dropped: the goodbye is in it.
+            self.link.linger().await;
         }
     }
 

@@ -329,30 +329,36 @@ fn a_socket_that_takes_nothing_does_not_stop_the_session() {
     assert_eq!(cause, Some(Cause::NoAnswer));
 }
 
+/// Adds up what is slept.
+struct Slept<'a>(&'a Cell<u64>);
+
+impl DelayNs for Slept<'_> {
+    async fn delay_ns(&mut self, ns: u32) {
+        self.0.set(self.0.get() + u64::from(ns));
+    }
+}
+
+/// Takes everything at once, and hears nothing.
+struct Sink;
+
+impl edge_nal::io::ErrorType for Sink {
+    type Error = std::io::Error;
+}
+
+impl edge_nal::UdpSend for Sink {
+    async fn send(&mut self, _: SocketAddr, _: &[u8]) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+impl edge_nal::UdpReceive for Sink {
+    async fn receive(&mut self, _: &mut [u8]) -> Result<(usize, SocketAddr), Self::Error> {
+        std::future::pending().await
+    }
+}
+
 #[test]
 fn the_goodbye_of_a_session_that_is_closed_gets_time_to_leave() {
-    /// Adds up what is slept.
-    struct Slept<'a>(&'a Cell<u64>);
-    impl DelayNs for Slept<'_> {
-        async fn delay_ns(&mut self, ns: u32) {
-            self.0.set(self.0.get() + u64::from(ns));
-        }
-    }
-    /// Takes everything at once, and hears nothing.
-    struct Sink;
-    impl edge_nal::io::ErrorType for Sink {
-        type Error = std::io::Error;
-    }
-    impl edge_nal::UdpSend for Sink {
-        async fn send(&mut self, _: SocketAddr, _: &[u8]) -> Result<(), Self::Error> {
-            Ok(())
-        }
-    }
-    impl edge_nal::UdpReceive for Sink {
-        async fn receive(&mut self, _: &mut [u8]) -> Result<(usize, SocketAddr), Self::Error> {
-            std::future::pending().await
-        }
-    }
     let (uid, enr, mac) = credentials();
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let (mut memory, mut buffer) = (Memory::<0, 0>::new(), [0; 1500]);
@@ -368,6 +374,30 @@ fn the_goodbye_of_a_session_that_is_closed_gets_time_to_leave() {
     assert_eq!(slept.get(), 20_000_000);
     assert_eq!(step().unwrap(), Status::Closed(Cause::Local));
     assert_eq!(slept.get(), 20_000_000, "once");
+}
+
+#[test]
+fn the_goodbye_of_a_camera_that_hangs_up_gets_time_to_leave() {
+    let (uid, enr, mac) = credentials();
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let (mut memory, mut buffer) = (Memory::<0, 4096>::new(), [0; 1500]);
+    let config = CameraConfig::new(uid, &enr, &mac);
+    let mut cx = Cx::new(Instant::ZERO, &mut rng);
+    let camera = Camera::new(&config, memory.split(), &mut cx);
+    let slept = Cell::new(0);
+    let mut server = Server::new(camera, Sink, Slept(&slept), clock(), &mut buffer);
+    server.camera().close();
+    let mut closed = 0;
+    // The wait for a datagram counts as sleep too: none.
+    block_on(server.step(&mut rng, Duration::ZERO, |event| {
+        closed += u32::from(matches!(event, CameraEvent::Closed(Cause::Local)));
+    }))
+    .unwrap();
+    assert_eq!(closed, 1);
+    // A microsecond to round the wait up.
+    assert_eq!(slept.get(), 20_001_000);
+    block_on(server.step(&mut rng, Duration::ZERO, |_| {})).unwrap();
+    assert_eq!(slept.get(), 20_002_000, "once");
 }
 
 #[test]

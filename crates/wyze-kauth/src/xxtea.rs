@@ -2,9 +2,10 @@
 
 use zeroize::Zeroize;
 
-// The cipher below reads words in the machine's own byte order; the protocol's are little-endian.
-#[cfg(not(target_endian = "little"))]
-compile_error!("wyze-kauth needs a little-endian target");
+const _: () = assert!(
+    u16::from_ne_bytes([1, 0]) == 1,
+    "the cipher reads words in the machine's own byte order, and the protocol's are little-endian"
+);
 
 /// `xxtea-nostd` reinterprets byte slices as words and is undefined for unaligned ones, so it only ever sees this.
 #[repr(align(4))]

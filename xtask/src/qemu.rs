@@ -5,6 +5,7 @@
 //!   viewer:  wyze camera --ledger ── [2 % loss] ── slirp ── firmware      every frame hashed on both sides
 //!   camera:  firmware ── slirp ── wyze stream --ledger                    the same
 //!   boards:  firmware ── a cable between two QEMUs ── firmware            the same, found by broadcast
+//!   RTIC:    wyze camera --ledger ── slirp ── the counter of docs/embedding.md      as many pictures
 //! ```
 
 mod chance;
@@ -91,6 +92,12 @@ const BOARDS: [Board; 2] = [
     },
 ];
 
+/// The second board with the tasks of RTIC instead of a loop.
+const RTIC: Board = Board {
+    package: "rtic-cortex-m",
+    ..BOARDS[1]
+};
+
 /// A board with its firmware.
 struct Firmware {
     board: &'static Board,
@@ -127,7 +134,8 @@ pub(crate) fn run() -> Result<String> {
         });
     }
     let mut summary = Summary::default();
-    for (name, took, outcome) in run_all(cases(&host, &firmware)) {
+    let counter = build(&RTIC, "viewer", "")?;
+    for (name, took, outcome) in run_all(cases(&host, &firmware, &counter)) {
         summary.add(&name, took, outcome);
     }
     println!("{summary}");
@@ -137,7 +145,7 @@ pub(crate) fn run() -> Result<String> {
 /// What is run, and what it is called.
 type Case<'a> = (String, Box<dyn Fn() -> Result<String> + Send + 'a>);
 
-fn cases<'a>(host: &'a Host, firmware: &'a [Firmware]) -> Vec<Case<'a>> {
+fn cases<'a>(host: &'a Host, firmware: &'a [Firmware], counter: &'a Path) -> Vec<Case<'a>> {
     let mut cases: Vec<Case<'a>> = Vec::new();
     for firmware in firmware {
         for (framing, viewer) in [("transcode", Role::SearchingViewer), ("cc51", Role::Viewer)] {
@@ -171,6 +179,10 @@ fn cases<'a>(host: &'a Host, firmware: &'a [Firmware]) -> Vec<Case<'a>> {
             Box::new(move || watch_each_other(viewer, camera, framing)),
         ));
     }
+    cases.push((
+        format!("{}, transcode, pictures", RTIC.package),
+        Box::new(|| count(host, counter)),
+    ));
     cases
 }
 
@@ -204,6 +216,28 @@ struct Host {
     wyze: PathBuf,
     /// A clip for lossy links: twice as long as the demo, with a key frame twice a second.
     long_clip: PathBuf,
+}
+
+impl Host {
+    /// A camera that shows `clip` to one viewer, writes down what it sent, and hangs up at its end; and its port.
+    fn start_camera(&self, clip: &Path, framing: &str, ledger: &Path) -> Result<(Job, u16)> {
+        let mut camera = Command::new(&self.wyze);
+        camera
+            .args(["camera", "--listen", "127.0.0.1:0", "--once", "--no-repeat"])
+            .args(["--framing", framing])
+            .args(["--uid", UID, "--enr", ENR, "--mac", MAC])
+            .arg("--file")
+            .arg(clip)
+            .arg("--ledger")
+            .arg(ledger);
+        let mut camera = Job::start(&mut camera)?;
+        let mut port = None;
+        camera.wait_until(Instant::now() + LIMIT, "it listened", |said| {
+            port = listening_port(said);
+            port.is_some()
+        })?;
+        Ok((camera, port.context("the camera's port")?))
+    }
 }
 
 fn long_clip(dir: &Path) -> Result<PathBuf> {
@@ -293,33 +327,10 @@ fn watch(host: &Host, firmware: &Firmware, framing: &str, role: Role) -> Result<
     let dir = tempfile::tempdir()?;
     let ledger = dir.path().join("ledger");
     let demo = root().join("assets/demo.mp4");
-    let mut camera = Command::new(&host.wyze);
-    camera
-        .args(["camera", "--listen", "127.0.0.1:0", "--once", "--no-repeat"])
-        .args(["--framing", framing])
-        .args(["--uid", UID, "--enr", ENR, "--mac", MAC])
-        .arg("--file")
-        .arg(loss.map_or(&demo, |_| &host.long_clip))
-        .arg("--ledger")
-        .arg(&ledger);
-    let mut camera = Job::start(&mut camera)?;
-    let end = Instant::now() + LIMIT;
-    let mut port = None;
-    camera.wait_until(end, "it listened", |said| {
-        port = listening_port(said);
-        port.is_some()
-    })?;
-    let port = port.context("the camera's port")?;
-    // The proxy passes on a datagram a millisecond.
-    let proxy = loss.or(firmware.board.paced.then_some(0)).map(|loss| {
-        let faults = Faults {
-            loss,
-            ..Faults::NONE
-        };
-        let camera = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Proxy::start(camera, 5, faults, LIMIT)
-    });
-    let proxy = proxy.transpose()?;
+    let clip = loss.map_or(&demo, |_| &host.long_clip);
+    let (mut camera, port) = host.start_camera(clip, framing, &ledger)?;
+    let proxy = loss.or(firmware.board.paced.then_some(0));
+    let proxy = proxy.map(|loss| paced(port, loss)).transpose()?;
     let port = proxy.as_ref().map_or(port, |proxy| proxy.addr().port());
     let searching = role == Role::SearchingViewer;
     let told = Told {
@@ -336,7 +347,7 @@ fn watch(host: &Host, firmware: &Firmware, framing: &str, role: Role) -> Result<
     let network = format!("user{}", if searching { LEASES } else { "" });
     let mut qemu = qemu(firmware.board, &firmware.viewer, &network, &told);
     let said = capture(&mut qemu, LIMIT)?;
-    let status = camera.wait(end)?;
+    let status = camera.wait(Instant::now() + LIMIT)?;
     ensure!(status.success(), "the camera failed:\n{}", camera.said());
 
     let theirs = Ledger::parse(&fs::read_to_string(&ledger)?);
@@ -347,6 +358,40 @@ fn watch(host: &Host, firmware: &Firmware, framing: &str, role: Role) -> Result<
             .and_then(|()| compare(&["video", "audio", "talk"], &theirs, &ours)),
     };
     outcome.with_context(|| said.trim().to_owned())
+}
+
+/// The counter under RTIC watches a virtual camera, and counts as many pictures as that sent.
+fn count(host: &Host, counter: &Path) -> Result<String> {
+    let dir = tempfile::tempdir()?;
+    let ledger = dir.path().join("ledger");
+    let demo = root().join("assets/demo.mp4");
+    let (mut camera, port) = host.start_camera(&demo, "transcode", &ledger)?;
+    let proxy = paced(port, 0)?;
+    let told = Told {
+        address: SLIRP,
+        framing: "transcode",
+        camera: &format!("{SLIRP_HOST}:{}", proxy.addr().port()),
+        tone: 0,
+    };
+    let said = capture(&mut qemu(&RTIC, counter, "user", &told), LIMIT)?;
+    let status = camera.wait(Instant::now() + LIMIT)?;
+    ensure!(status.success(), "the camera failed:\n{}", camera.said());
+    let sent = Ledger::parse(&fs::read_to_string(&ledger)?).len("video");
+    ensure!(
+        sent > 0 && said.contains(&format!("# {sent} pictures, ")),
+        "the camera sent {sent} pictures, and the firmware said:\n{said}"
+    );
+    Ok(format!("{sent} pictures"))
+}
+
+/// A way to the camera at `port` that passes on a datagram a millisecond, and loses `loss` of a hundred.
+fn paced(port: u16, loss: u8) -> Result<Proxy> {
+    let faults = Faults {
+        loss,
+        ..Faults::NONE
+    };
+    let camera = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    Ok(Proxy::start(camera, 5, faults, LIMIT)?)
 }
 
 /// What a viewer has to say where nothing is lost. A search finds the camera here; slirp gives its answer away.
@@ -483,6 +528,20 @@ mod tests {
         assert!(said_all(said, true, "127.0.0.1:8").is_err());
         assert!(said_all(&said.replace("76.9", "2.15"), true, "127.0.0.1:9").is_err());
         assert!(said_all("# lost", false, "").is_err());
+    }
+
+    #[test]
+    fn the_tasks_in_the_documentation_are_those_that_run() {
+        let trimmed = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+        let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+        let program = trimmed(&read(
+            "crates/wyze-smoltcp/firmware/rtic-cortex-m/src/main.rs",
+        ));
+        let text = read("docs/embedding.md");
+        let (_, rest) = text.split_once("```text\n#[task(").unwrap();
+        let (tasks, _) = rest.split_once("\n```").unwrap();
+        assert!(tasks.contains("async fn session("));
+        assert!(program.contains(&trimmed(tasks)), "{tasks}");
     }
 
     #[test]

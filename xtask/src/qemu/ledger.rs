@@ -52,6 +52,11 @@ impl Ledger {
         ledger
     }
 
+    /// How many frames of that stream.
+    pub(super) fn len(&self, name: &str) -> usize {
+        self.stream(name).len()
+    }
+
     fn stream(&self, name: &str) -> &[Entry] {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }

@@ -10,28 +10,36 @@ use crate::Failure;
 
 /// Where the board's address comes from.
 #[derive(Debug)]
-pub(crate) enum Address {
+pub enum Address {
+    /// Ask for one.
     Dhcp,
+    /// This one.
     Static(Ipv4Cidr),
 }
 
 /// Who the board is, and who the camera.
 #[derive(Debug)]
-pub(crate) struct Arguments<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) address: Address,
-    pub(crate) framings: Framings,
-    pub(crate) uid: Uid,
-    pub(crate) enr: Enr,
-    pub(crate) mac: Mac,
+pub struct Arguments<'a> {
+    /// The program's name.
+    pub name: &'a str,
+    /// Of the board.
+    pub address: Address,
+    /// What to speak.
+    pub framings: Framings,
+    /// Who the camera is.
+    pub uid: Uid,
+    /// Its ENR.
+    pub enr: Enr,
+    /// Its MAC address.
+    pub mac: Mac,
     /// Randomness, because QEMU's boards have no generator: 64 hexadecimal digits.
-    pub(crate) seed: [u8; 32],
+    pub seed: [u8; 32],
     /// Where the camera is; `None`: somewhere on our network.
     #[cfg(not(feature = "camera"))]
-    pub(crate) camera: Option<SocketAddrV4>,
+    pub camera: Option<SocketAddrV4>,
     /// How many frames of the tone to say.
     #[cfg(not(feature = "camera"))]
-    pub(crate) tone: u32,
+    pub tone: u32,
 }
 
 impl<'a> Arguments<'a> {
@@ -40,7 +48,7 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// Which one is missing or malformed.
-    pub(crate) fn parse(mut words: impl Iterator<Item = &'a str>) -> Result<Self, Failure> {
+    pub fn parse(mut words: impl Iterator<Item = &'a str>) -> Result<Self, Failure> {
         let mut next = |name| words.next().ok_or(Failure::Argument(name));
         Ok(Self {
             name: next("program")?,

@@ -17,7 +17,7 @@ use semihosting::process;
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
 
-use arguments::Arguments;
+pub use arguments::{Address, Arguments};
 
 /// A board: a network device with a clock and a console.
 pub trait Board: Device + fmt::Write {
@@ -32,7 +32,8 @@ pub trait Board: Device + fmt::Write {
 }
 
 /// Why the firmware gave up.
-enum Failure {
+#[derive(Debug)]
+pub enum Failure {
     /// An argument is missing or malformed.
     Argument(&'static str),
     /// It took longer than a minute.

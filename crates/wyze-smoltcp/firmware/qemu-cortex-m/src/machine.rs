@@ -5,7 +5,7 @@ use core::fmt;
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::NVIC;
 use firmware_common::Board;
-use smoltcp::phy::{Device, DeviceCapabilities, Medium};
+use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::time::{Duration, Instant};
 
 use crate::net::{self, Net, Receive, Transmit};
@@ -50,12 +50,19 @@ pub(crate) fn write(address: usize, value: u32) {
 }
 
 /// The console.
-pub(crate) struct Uart;
+pub struct Uart;
+
+impl Default for Uart {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Uart {
-    pub(crate) fn new() -> Self {
+    /// Switches the transmitter on.
+    pub fn new() -> Self {
         write(UART_DIVIDER, 16);
-        write(UART_CONTROL, 1); // transmitter on
+        write(UART_CONTROL, 1);
         Self
     }
 }
@@ -71,7 +78,7 @@ impl fmt::Write for Uart {
 }
 
 /// The board as a [`Board`].
-pub(crate) struct Machine {
+pub struct Machine {
     net: Net,
     /// Ticks until the clock was last read, and what it said then.
     ticks: u64,
@@ -79,8 +86,8 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Starts clock and network, and lets the network and the alarm end a sleep.
-    pub(crate) fn new() -> Option<Self> {
+    /// Starts clock and network, and lets the network and the alarm end a sleep. `None` when there is no network device.
+    pub fn new() -> Option<Self> {
         cortex_m::interrupt::disable();
         write(CLOCK + TIMER_RELOAD, u32::MAX);
         write(CLOCK + TIMER_VALUE, u32::MAX);
@@ -125,7 +132,7 @@ impl Board for Machine {
         if !self.net.has_received() {
             cortex_m::asm::wfi();
         }
-        self.net.acknowledge();
+        Net::acknowledge();
         NVIC::unpend(Interrupt::Ethernet);
     }
 
@@ -144,18 +151,15 @@ impl Device for Machine {
     type RxToken<'a> = Receive<'a>;
     type TxToken<'a> = Transmit<'a>;
 
-    fn receive(&mut self, _: Instant) -> Option<(Receive<'_>, Transmit<'_>)> {
-        self.net.receive()
+    fn receive(&mut self, now: Instant) -> Option<(Receive<'_>, Transmit<'_>)> {
+        self.net.receive(now)
     }
 
-    fn transmit(&mut self, _: Instant) -> Option<Transmit<'_>> {
-        Some(self.net.transmit())
+    fn transmit(&mut self, now: Instant) -> Option<Transmit<'_>> {
+        self.net.transmit(now)
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = 1514;
-        capabilities
+        self.net.capabilities()
     }
 }

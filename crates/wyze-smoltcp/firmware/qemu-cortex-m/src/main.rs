@@ -2,12 +2,10 @@
 #![no_std]
 #![no_main]
 
-mod machine;
-mod net;
-
 use cortex_m_rt::entry;
+use qemu_cortex_m::{Machine, Uart};
 
 #[entry]
 fn main() -> ! {
-    firmware_common::main(&mut machine::Uart::new(), machine::Machine::new)
+    firmware_common::main(&mut Uart::new(), Machine::new)
 }

@@ -2,12 +2,13 @@
 
 use core::cell::RefCell;
 
-use smoltcp::phy::{RxToken, TxToken};
+use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::time::Instant;
 
 use crate::machine::{read, write};
 
 /// Whatever the board; QEMU does not mind.
-pub(crate) const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
+pub const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 
 const BASE: usize = 0x4020_0000;
 const RX_DATA: usize = BASE;
@@ -42,14 +43,14 @@ fn write_mac(register: u32, value: u32) {
 }
 
 /// The network device, with a buffer for each direction.
-pub(crate) struct Net {
+pub struct Net {
     frame: [u8; BUFFER],
     transmit: RefCell<[u8; BUFFER]>,
 }
 
 impl Net {
     /// Resets it and switches it on; `None` when it is not there.
-    pub(crate) fn new() -> Option<Self> {
+    pub fn new() -> Option<Self> {
         const RESET: u32 = 1;
         if read(BYTE_TEST) != 0x8765_4321 {
             return None;
@@ -77,14 +78,9 @@ impl Net {
         read(RX_INFO) >> 16 & 0xff != 0
     }
 
-    pub(crate) fn acknowledge(&self) {
+    /// Takes its interrupt back, until the next frame comes.
+    pub fn acknowledge() {
         write(INTERRUPT_STATUS, u32::MAX);
-    }
-
-    pub(crate) fn receive(&mut self) -> Option<(Receive<'_>, Transmit<'_>)> {
-        let len = self.read_frame()?;
-        let frame = &self.frame[..len];
-        Some((Receive { frame }, self.transmit()))
     }
 
     /// Reads the next frame that came undamaged; how long it is.
@@ -105,16 +101,37 @@ impl Net {
         }
         None
     }
+}
 
-    pub(crate) fn transmit(&self) -> Transmit<'_> {
-        Transmit {
+impl Device for Net {
+    type RxToken<'a> = Receive<'a>;
+    type TxToken<'a> = Transmit<'a>;
+
+    fn receive(&mut self, _: Instant) -> Option<(Receive<'_>, Transmit<'_>)> {
+        let len = self.read_frame()?;
+        let receive = Receive {
+            frame: &self.frame[..len],
+        };
+        let buffer = &self.transmit;
+        Some((receive, Transmit { buffer }))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Transmit<'_>> {
+        Some(Transmit {
             buffer: &self.transmit,
-        }
+        })
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ethernet;
+        capabilities.max_transmission_unit = 1514;
+        capabilities
     }
 }
 
 /// A frame that has come.
-pub(crate) struct Receive<'a> {
+pub struct Receive<'a> {
     frame: &'a [u8],
 }
 
@@ -125,7 +142,7 @@ impl RxToken for Receive<'_> {
 }
 
 /// Room for a frame to send.
-pub(crate) struct Transmit<'a> {
+pub struct Transmit<'a> {
     buffer: &'a RefCell<[u8; BUFFER]>,
 }
 

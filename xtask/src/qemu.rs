@@ -27,6 +27,7 @@ use tutk_testkit::proxy::Proxy;
 use crate::process::{Job, capture, cargo, root, run as run_shown, target_dir};
 use crate::report::Summary;
 use crate::setup;
+use crate::size::no_floats;
 use ledger::{KEY_INTERVAL, Ledger, compare, compare_lossy};
 
 const UID: &str = "QEMUCAMQEMUCAMQEMU11";
@@ -61,6 +62,9 @@ struct Board {
     network: [&'static str; 2],
     /// QEMU throws away what the device has no room for, so that what comes has to be spread as on a slow link.
     paced: bool,
+    /// Without a unit for floating point, so that an image shows whether there is any in it: the adapter, smoltcp and
+    /// the session together.
+    emulates_floats: bool,
 }
 
 const BOARDS: [Board; 2] = [
@@ -81,6 +85,7 @@ const BOARDS: [Board; 2] = [
         ],
         network: ["-netdev", ",id=lan"],
         paced: false,
+        emulates_floats: true,
     },
     Board {
         package: "qemu-cortex-m",
@@ -89,6 +94,7 @@ const BOARDS: [Board; 2] = [
         machine: &["-M", "mps2-an386"],
         network: ["-nic", ",model=lan9118"],
         paced: true,
+        emulates_floats: false,
     },
 ];
 
@@ -272,6 +278,9 @@ fn build(board: &Board, name: &str, features: &str) -> Result<PathBuf> {
     // The next set of features takes its place.
     let image = dir.join(format!("{}-{name}", board.package));
     fs::copy(&built, &image).with_context(|| built.display().to_string())?;
+    if board.emulates_floats {
+        no_floats(&image)?;
+    }
     Ok(image)
 }
 

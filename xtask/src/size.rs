@@ -17,6 +17,7 @@ use crate::process::{cargo, root, run as run_shown, target_dir};
 use crate::setup;
 
 use image::Image;
+pub(crate) use image::no_floats;
 use types::Types;
 
 /// How much more than the committed figure is still the same, in percent.
@@ -143,7 +144,7 @@ fn measure(which: &Build, images: &[(&str, &str)]) -> Result<(Figures, Detail)> 
     for (name, features) in images {
         let path = build(which, "image", features)?;
         let image = Image::read(&path)?;
-        image.has_no_floats().with_context(|| (*name).to_owned())?;
+        no_floats(&path).with_context(|| (*name).to_owned())?;
         match *name {
             "empty" => {
                 empty = image.flash;

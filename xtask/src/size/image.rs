@@ -31,8 +31,6 @@ pub(crate) struct Image {
     pub(crate) code: BTreeMap<Origin, u64>,
     /// Bytes that are not code.
     pub(crate) constants: u64,
-    /// Names of all functions, as mangled.
-    pub(crate) symbols: Vec<String>,
 }
 
 impl Image {
@@ -41,13 +39,7 @@ impl Image {
         let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
         let file = object::File::parse(&*bytes)?;
         let loader = Lines::open(path)?;
-        let mut image = Self {
-            symbols: file
-                .symbols()
-                .filter_map(|symbol| Some(symbol.name().ok()?.to_owned()))
-                .collect(),
-            ..Self::default()
-        };
+        let mut image = Self::default();
         for section in file.sections() {
             let size = section.size();
             match section.kind() {
@@ -74,13 +66,6 @@ impl Image {
         Ok(image)
     }
 
-    /// Fails when floating point is emulated in the image, which is how it shows on targets without a unit for it.
-    pub(crate) fn has_no_floats(&self) -> Result<()> {
-        let found: Vec<_> = self.symbols.iter().filter(|name| is_float(name)).collect();
-        ensure!(found.is_empty(), "floating point in the image: {found:?}");
-        Ok(())
-    }
-
     /// Bytes of code by crate, largest first.
     pub(crate) fn by_package(&self) -> Vec<(String, u64)> {
         let mut sums = BTreeMap::<&str, u64>::new();
@@ -91,6 +76,21 @@ impl Image {
         rows.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
         rows
     }
+}
+
+/// Fails when floating point is emulated in the image at `path`, which is how it shows on targets without a unit for it.
+pub(crate) fn no_floats(path: &Path) -> Result<()> {
+    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+    let file = object::File::parse(&*bytes)?;
+    let symbols: Vec<_> = file.symbols().filter_map(|it| it.name().ok()).collect();
+    ensure!(!symbols.is_empty(), "{} has no symbols", path.display());
+    let found: Vec<_> = symbols.iter().filter(|name| is_float(name)).collect();
+    ensure!(
+        found.is_empty(),
+        "floating point in {}: {found:?}",
+        path.display()
+    );
+    Ok(())
 }
 
 /// The debug information of an image.

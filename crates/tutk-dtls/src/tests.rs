@@ -1,5 +1,6 @@
 //! Both roles against each other over a network with its own clock, and against recordings of other implementations.
 
+mod counters;
 mod errors;
 mod lossy;
 mod noise;

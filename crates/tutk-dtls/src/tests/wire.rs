@@ -4,7 +4,6 @@ use core::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use tutk_core::wire::Reader;
 use tutk_core::{Cx, Instant, Layer, TxBuf};
 
 use super::world::*;
@@ -16,66 +15,6 @@ const CBC: CipherSuite = CipherSuite::PskAes128CbcSha256;
 
 fn world(client: ClientConfig<'_>, server: ServerConfig<'_>) -> World {
     World::new(7, &client, &server)
-}
-
-/// What the next `poll_transmit` round puts on the wire, without delivering anything.
-fn sent_now(world: &mut World, to: To) -> Vec<Vec<u8>> {
-    let before = world.sent.len();
-    world.collect();
-    let out = world.sent[before..]
-        .iter()
-        .filter(|(t, _)| *t == to)
-        .map(|(_, b)| b.clone())
-        .collect();
-    world.in_flight.clear();
-    out
-}
-
-fn plain_record(kind: u8, version: [u8; 2], seq: u8, body: &[u8]) -> Vec<u8> {
-    let mut out = vec![
-        kind,
-        version[0],
-        version[1],
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        seq,
-        0,
-        body.len() as u8,
-    ];
-    out.extend(body);
-    out
-}
-
-fn handshake_record(kind: Kind, seq: u16, body: &[u8]) -> Vec<u8> {
-    let fragment = Fragment {
-        kind,
-        len: body.len(),
-        seq,
-        offset: 0,
-        bytes: body,
-    };
-    plain_record(22, [0xfe, 0xfd], 0, &[&fragment.header(), body].concat())
-}
-
-/// Handshake messages in a list of datagrams, record by record: (kind, number, offset, bytes).
-fn fragments(datagrams: &[Vec<u8>]) -> Vec<(Kind, u16, usize, Vec<u8>)> {
-    let mut out = Vec::new();
-    for (_, epoch, _, body) in datagrams
-        .iter()
-        .flat_map(|d| records(d))
-        .filter(|r| r.0 == 22)
-    {
-        if epoch == 0 {
-            let f = Fragment::read(&mut Reader::new(&body)).unwrap();
-            out.push((f.kind, f.seq, f.offset, f.bytes.to_vec()));
-        }
-    }
-    out
 }
 
 // --- interop/README §3, in its order (docs/testing.md keeps the list) ---

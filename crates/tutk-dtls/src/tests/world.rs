@@ -5,8 +5,10 @@ use core::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use tutk_core::wire::Reader;
 use tutk_core::{Cx, Datagram, Instant, Layer, TxBuf};
 
+use crate::message::{Fragment, Kind};
 use crate::*;
 
 pub(super) const PSK: [u8; 32] = [0x5a; 32];
@@ -292,6 +294,66 @@ pub(super) fn records(mut datagram: &[u8]) -> Vec<(u8, u16, u64, Vec<u8>)> {
             record[13..].to_vec(),
         ));
         datagram = rest;
+    }
+    out
+}
+
+/// What the next `poll_transmit` round puts on the wire, without delivering anything.
+pub(super) fn sent_now(world: &mut World, to: To) -> Vec<Vec<u8>> {
+    let before = world.sent.len();
+    world.collect();
+    let out = world.sent[before..]
+        .iter()
+        .filter(|(t, _)| *t == to)
+        .map(|(_, b)| b.clone())
+        .collect();
+    world.in_flight.clear();
+    out
+}
+
+pub(super) fn plain_record(kind: u8, version: [u8; 2], seq: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = vec![
+        kind,
+        version[0],
+        version[1],
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        seq,
+        0,
+        body.len() as u8,
+    ];
+    out.extend(body);
+    out
+}
+
+pub(super) fn handshake_record(kind: Kind, seq: u16, body: &[u8]) -> Vec<u8> {
+    let fragment = Fragment {
+        kind,
+        len: body.len(),
+        seq,
+        offset: 0,
+        bytes: body,
+    };
+    plain_record(22, [0xfe, 0xfd], 0, &[&fragment.header(), body].concat())
+}
+
+/// Handshake messages in a list of datagrams, record by record: (kind, number, offset, bytes).
+pub(super) fn fragments(datagrams: &[Vec<u8>]) -> Vec<(Kind, u16, usize, Vec<u8>)> {
+    let mut out = Vec::new();
+    for (_, epoch, _, body) in datagrams
+        .iter()
+        .flat_map(|d| records(d))
+        .filter(|r| r.0 == 22)
+    {
+        if epoch == 0 {
+            let f = Fragment::read(&mut Reader::new(&body)).unwrap();
+            out.push((f.kind, f.seq, f.offset, f.bytes.to_vec()));
+        }
     }
     out
 }

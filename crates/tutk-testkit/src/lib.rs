@@ -22,3 +22,18 @@ pub fn rng(seed: u64) -> rand_chacha::ChaCha8Rng {
     use rand_core::SeedableRng;
     rand_chacha::ChaCha8Rng::seed_from_u64(seed)
 }
+
+/// Asserts that each of `texts`, which users read, holds its own of `words`, and that no two are the same.
+///
+/// # Panics
+/// One does not.
+pub fn differ(texts: &[String], words: &[&str]) {
+    assert_eq!(texts.len(), words.len());
+    for (text, word) in texts.iter().zip(words) {
+        assert!(text.contains(word), "{text}: {word}");
+    }
+    let mut sorted = texts.to_vec();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(sorted.len(), texts.len(), "{texts:?}");
+}

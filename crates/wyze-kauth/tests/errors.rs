@@ -1,19 +1,9 @@
 //! What a user reads when a camera does not let us in, or does not take a command.
 
+use tutk_testkit::differ;
 use wyze_kauth::command::TooManyPoints;
 use wyze_kauth::settings::{PtzRequest, SettingError, Values, lookup};
 use wyze_kauth::{AuthError, Code, CredentialError, Enr, Mac, OpenUserId, Unsupported};
-
-fn differ(texts: &[String], words: &[&str]) {
-    assert_eq!(texts.len(), words.len());
-    for (text, word) in texts.iter().zip(words) {
-        assert!(text.contains(word), "{text}: {word}");
-    }
-    let mut sorted = texts.to_vec();
-    sorted.sort();
-    sorted.dedup();
-    assert_eq!(sorted.len(), texts.len(), "{texts:?}");
-}
 
 #[test]
 fn each_way_not_to_be_let_in_reads_differently() {

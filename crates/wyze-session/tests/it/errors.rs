@@ -1,18 +1,8 @@
 //! What a user reads when a session or a talk ends, or a call is refused.
 
+use tutk_testkit::differ;
 use wyze_session::kauth::AuthError;
 use wyze_session::{Cause, MediaError, RequestError, TalkEnd, TalkError};
-
-fn differ(texts: &[String], words: &[&str]) {
-    assert_eq!(texts.len(), words.len());
-    for (text, word) in texts.iter().zip(words) {
-        assert!(text.contains(word), "{text}: {word}");
-    }
-    let mut sorted = texts.to_vec();
-    sorted.sort();
-    sorted.dedup();
-    assert_eq!(sorted.len(), texts.len(), "{texts:?}");
-}
 
 #[test]
 fn each_end_of_a_session_reads_differently_and_says_what_to_do() {

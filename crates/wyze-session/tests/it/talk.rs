@@ -450,6 +450,34 @@ fn a_camera_that_does_not_open_the_channel_is_given_up_after_five_seconds() {
 }
 
 #[test]
+fn a_camera_that_does_not_answer_at_all_ends_the_talk_and_not_the_session() {
+    const SILENCE: Faults = Faults {
+        loss: 100,
+        ..Faults::NONE
+    };
+    with_pair(7, &Setup::default(), |pair| {
+        pair.world.net.set_faults(SILENCE);
+        pair.start().unwrap();
+        pair.run_for(Duration::from_millis(4900));
+        assert!(pair.client.talk_ends.is_empty());
+        pair.run_for(Duration::from_millis(200));
+        assert_eq!(pair.client.talk_ends, [TalkEnd::NoReply]);
+        assert!(pair.client.closed.is_none());
+        pair.world.net.set_faults(Faults::NONE);
+        pair.open();
+        // Nor does it answer to the end of one.
+        pair.world.net.set_faults(SILENCE);
+        pair.stop().unwrap();
+        pair.run_for(Duration::from_millis(4900));
+        assert_eq!(pair.client.talk_ends.len(), 1);
+        pair.run_for(Duration::from_millis(200));
+        assert_eq!(pair.client.talk_ends, [TalkEnd::NoReply, TalkEnd::Local]);
+        pair.world.net.set_faults(Faults::NONE);
+        pair.open();
+    });
+}
+
+#[test]
 fn a_viewer_that_does_not_answer_on_the_channel_is_given_up_after_five_seconds() {
     let setup = Setup {
         talk: (false, true),

@@ -1,0 +1,238 @@
+//! A client against a camera that is put together of its layers, and says what our own never says: K-commands that take
+//! two packets.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use tutk_av::{IoctlTicket, Responder, ResponderConfig};
+use tutk_core::wire::Writer;
+use tutk_core::{Layer, TxBuf};
+use tutk_dtls::{Psk, Server, ServerConfig};
+use tutk_iotc::{AuthKey, Device, DeviceConfig};
+use tutk_testkit::net::{Faults, Net};
+use tutk_testkit::pump::{Node, World};
+use wyze_session::kauth::{
+    self, CameraDescription, Challenger, ChallengerConfig, Code, Message, hl,
+};
+use wyze_session::{ClientConfig, Cx, Datagram, Enr, Instant, Mac, Status};
+
+use crate::common::{ClientNode, DEVICE, Room, addr, enr, mac, put, uid};
+
+/// What every answer of the camera is filled up to: with header and IO type it takes two packets.
+const LONG: usize = hl::MAX_PAYLOAD;
+/// A request that no part of the session knows.
+const ASKED: Code = Code(11_000);
+
+struct Layered<'m> {
+    iotc: Device,
+    dtls: Server<'m>,
+    av: Responder<'m>,
+    challenger: Challenger,
+    out: VecDeque<Vec<u8>>,
+    to: SocketAddr,
+}
+
+impl<'m> Layered<'m> {
+    fn new(enr: &Enr, mac: &Mac, memory: &'m mut [u8], cx: &mut Cx<'_>) -> Self {
+        let key = AuthKey::new(kauth::auth_key(enr, mac));
+        let psk = Psk::new(*kauth::psk(enr).expose());
+        Self {
+            iotc: Device::new(&DeviceConfig::new(uid(), key), cx),
+            dtls: Server::new(&ServerConfig::new(psk), memory, cx),
+            av: Responder::new(&ResponderConfig::default(), &mut [], cx),
+            challenger: Challenger::new(&ChallengerConfig {
+                enr,
+                status: Status::Enr16,
+                info: CameraDescription::new("HL_CAM4", "4.52.9.4188", mac),
+            }),
+            out: VecDeque::new(),
+            to: addr(DEVICE),
+        }
+    }
+
+    /// Answers a K-command: the challenge as it must be, all else with [`LONG`] bytes.
+    fn answer(&mut self, cx: &mut Cx<'_>, asked: &Message<'_>) {
+        let mut memory = [0; hl::MAX_MESSAGE];
+        let mut w = Writer::new(&mut memory);
+        if self.challenger.handle_message(cx.rng, asked).is_none() {
+            self.tell(cx, asked.code.reply(), &[0x5a; LONG]);
+            return;
+        }
+        let code = self.challenger.write_reply(&mut w).unwrap();
+        let payload = Message::parse(w.finish().unwrap()).unwrap().payload;
+        let mut payload = payload.to_vec();
+        if code == Code::K10003 {
+            // JSON may be followed by blanks.
+            payload.resize(LONG, b' ');
+        }
+        self.tell(cx, code, &payload);
+    }
+
+    /// Sends a K-command in as many packets as it takes.
+    fn tell(&mut self, cx: &mut Cx<'_>, code: Code, payload: &[u8]) {
+        let mut memory = [0; hl::MAX_MESSAGE];
+        let mut w = Writer::new(&mut memory);
+        hl::write(&mut w, 36, code, |w| w.bytes(payload));
+        let message = w.finish().unwrap();
+        let ticket = self.av.ioctl_ticket();
+        for index in 0..IoctlTicket::fragments(message.len()) {
+            let ticket = ticket.fragment(index as u16);
+            self.send(cx, |av, tx| av.write_ioctl(ticket, message, tx).is_ok());
+        }
+    }
+
+    /// Seals and queues what `write` writes; `false` when that is nothing.
+    fn send(
+        &mut self,
+        cx: &mut Cx<'_>,
+        write: impl FnOnce(&mut Responder<'m>, &mut TxBuf<'_>) -> bool,
+    ) -> bool {
+        let mut memory = [0; 1500];
+        let mut tx = TxBuf::new(&mut memory);
+        let head = Device::HEADROOM + Server::HEADROOM;
+        tx.reserve(head, Device::TAILROOM + Server::TAILROOM)
+            .unwrap();
+        if !write(&mut self.av, &mut tx) {
+            return false;
+        }
+        self.dtls.seal(cx, &mut tx).unwrap();
+        self.iotc.wrap(0, &mut tx).unwrap();
+        self.out.push_back(tx.finish().to_vec());
+        true
+    }
+
+    fn read(&mut self, cx: &mut Cx<'_>, records: &mut [u8]) {
+        let mut input = Datagram::new(self.to, records);
+        while let Ok(Some(event)) = self.dtls.handle_datagram(cx, &mut input) {
+            let tutk_dtls::Event::Data(plain) = event else {
+                continue;
+            };
+            let mut message = Datagram::new(self.to, plain);
+            let event = self.av.handle_datagram(cx, &mut message);
+            if let Ok(Some(tutk_av::Event::Ioctl(ioctl))) = event {
+                self.answer(cx, &Message::parse(ioctl.payload).unwrap());
+            }
+        }
+    }
+}
+
+impl Node for Layered<'_> {
+    fn addr(&self) -> SocketAddr {
+        addr(DEVICE)
+    }
+
+    fn receive(&mut self, cx: &mut Cx<'_>, from: SocketAddr, bytes: &mut [u8]) {
+        self.to = from;
+        let mut input = Datagram::new(from, bytes);
+        while let Ok(Some(event)) = self.iotc.handle_datagram(cx, &mut input) {
+            if let tutk_iotc::Event::Data { payload, .. } = event {
+                self.read(cx, payload);
+            }
+        }
+    }
+
+    fn timeout(&mut self, cx: &mut Cx<'_>) {
+        self.iotc.handle_timeout(cx).unwrap();
+        self.dtls.handle_timeout(cx).unwrap();
+        self.av.handle_timeout(cx).unwrap();
+    }
+
+    fn transmit<'b>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        buf: &'b mut [u8],
+    ) -> Option<(SocketAddr, &'b [u8])> {
+        let mut memory = [0; 1500];
+        let mut tx = TxBuf::new(&mut memory);
+        if self.iotc.poll_transmit(cx, &mut tx) == Ok(true) {
+            return Some((self.to, put(buf, tx.payload())));
+        }
+        tx.clear();
+        tx.reserve(Device::HEADROOM, Device::TAILROOM).unwrap();
+        if self.dtls.poll_transmit(cx, &mut tx) == Ok(true) {
+            self.iotc.wrap(0, &mut tx).unwrap();
+            return Some((self.to, put(buf, tx.payload())));
+        }
+        if self.dtls.is_connected() && self.out.is_empty() {
+            let now = cx.now;
+            self.send(cx, |av, tx| {
+                let mut rng = tutk_testkit::rng(1);
+                av.poll_transmit(&mut Cx::new(now, &mut rng), tx) == Ok(true)
+            });
+        }
+        let datagram = self.out.pop_front()?;
+        Some((self.to, put(buf, &datagram)))
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let all = [
+            self.iotc.poll_timeout(),
+            self.dtls.poll_timeout(),
+            self.av.poll_timeout(),
+        ];
+        all.into_iter().flatten().min()
+    }
+}
+
+/// A client that such a camera has let in, handed to `then`.
+fn with_pair(then: impl FnOnce(&mut World, &mut ClientNode<'_>, &mut Layered<'_>)) {
+    let mut world = World::new(3, Net::new(3, Faults::NONE));
+    let (enr, mac, targets) = (enr("sim-enr-16byte!!"), mac(), [addr(DEVICE)]);
+    let (mut room, mut memory) = (Room::new(1 << 16, 1 << 13), [0; 512]);
+    let cx = &mut Cx::new(world.now, &mut world.rng);
+    let config = ClientConfig {
+        // This camera has no media.
+        stall: None,
+        ..ClientConfig::new(uid(), &enr, &mac, &targets)
+    };
+    let mut client = ClientNode::new(&config, &mut room, cx);
+    let mut camera = Layered::new(&enr, &mac, &mut memory, cx);
+    while !client.authenticated && client.closed.is_none() {
+        assert!(world.step(&mut [&mut client, &mut camera]));
+    }
+    then(&mut world, &mut client, &mut camera);
+}
+
+fn run_for(world: &mut World, millis: u64, client: &mut ClientNode<'_>, camera: &mut Layered<'_>) {
+    let later = world.now + core::time::Duration::from_millis(millis);
+    world.run_until(later, &mut [client, camera]);
+}
+
+#[test]
+fn a_verdict_in_two_packets_lets_the_client_in() {
+    with_pair(|_, client, _| {
+        assert!(client.authenticated && client.closed.is_none());
+        assert_eq!(client.client.protocol(), 36, "the camera's own");
+    });
+}
+
+#[test]
+fn a_reply_in_two_packets_is_told_once_and_as_a_whole() {
+    with_pair(|world, client, camera| {
+        let cx = &mut Cx::new(world.now, &mut world.rng);
+        let asked = client.client.request_with(cx, true, |w| {
+            hl::write(w, hl::CLIENT_VERSION, ASKED, |w| w.bytes(b"?"));
+            ASKED
+        });
+        asked.unwrap();
+        run_for(world, 2000, client, camera);
+        assert_eq!(client.replies, [(ASKED.reply().0, vec![0x5a; LONG])]);
+        assert_eq!((client.messages, client.unanswered), (0, 0));
+    });
+}
+
+#[test]
+fn a_command_of_the_cameras_own_in_two_packets_is_a_message() {
+    with_pair(|world, client, camera| {
+        let cx = &mut Cx::new(world.now, &mut world.rng);
+        camera.tell(cx, ASKED, &[1; LONG]);
+        run_for(world, 500, client, camera);
+        assert_eq!((client.messages, client.replies.len()), (1, 0));
+        // Its second packet alone tells nothing.
+        let cx = &mut Cx::new(world.now, &mut world.rng);
+        camera.tell(cx, ASKED, &[1; LONG]);
+        camera.out.pop_front();
+        run_for(world, 500, client, camera);
+        assert_eq!(client.messages, 1);
+    });
+}

@@ -9,6 +9,8 @@ use embedded_hal_async::delay::DelayNs;
 use futures_lite::future::{block_on, or};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use wyze_edge_nal::session::kauth::Code;
+use wyze_edge_nal::session::kauth::settings::lookup;
 use wyze_edge_nal::session::{
     AudioFormat, Camera, CameraConfig, CameraEvent, Cause, Client, ClientConfig, Codec, Cx, Enr,
     Event, FrameInfo, Instant, Mac, Memory, OutFrame, Storage, Stream, TalkError, TalkFrame, Uid,
@@ -41,6 +43,40 @@ fn credentials() -> (Uid, Enr, Mac) {
     )
 }
 
+/// What an app knows of the camera it watches.
+struct Viewer {
+    uid: Uid,
+    enr: Enr,
+    mac: Mac,
+    targets: [SocketAddr; 1],
+}
+
+impl Viewer {
+    fn of(target: SocketAddr) -> Self {
+        let (uid, enr, mac) = credentials();
+        let targets = [target];
+        Self {
+            uid,
+            enr,
+            mac,
+            targets,
+        }
+    }
+
+    /// Of a camera that is never there.
+    fn of_nobody() -> Self {
+        Self::of(SocketAddr::from((Ipv4Addr::LOCALHOST, 9)))
+    }
+
+    fn config(&self) -> ClientConfig<'_> {
+        ClientConfig::new(self.uid, &self.enr, &self.mac, &self.targets)
+    }
+
+    fn client<'m>(&self, storage: Storage<'m>, rng: &mut ChaCha8Rng) -> Client<'m> {
+        Client::new(&self.config(), storage, &mut Cx::new(Instant::ZERO, rng))
+    }
+}
+
 /// A camera, and what it is told.
 struct Device<'a> {
     socket: &'a UdpSocket,
@@ -49,6 +85,10 @@ struct Device<'a> {
     heard: RefCell<Vec<Vec<u8>>>,
     /// It is to hang up once.
     hang_up: Cell<bool>,
+    /// The socket it goes on with, once.
+    move_to: Cell<Option<&'a UdpSocket>>,
+    /// What its settings say of night vision.
+    night_vision: Cell<Option<i64>>,
 }
 
 impl<'a> Device<'a> {
@@ -58,6 +98,8 @@ impl<'a> Device<'a> {
             picture,
             heard: RefCell::default(),
             hang_up: Cell::new(false),
+            move_to: Cell::new(None),
+            night_vision: Cell::default(),
         }
     }
 }
@@ -87,6 +129,12 @@ async fn serve(device: &Device<'_>) -> Option<Cause> {
         if device.hang_up.take() {
             server.camera().close();
         }
+        if let Some(socket) = device.move_to.take() {
+            server.set_socket(socket);
+        }
+        device
+            .night_vision
+            .set(server.state().value("night-vision"));
         let frame = OutFrame {
             stream: Stream::Video,
             key: true,
@@ -100,16 +148,10 @@ async fn serve(device: &Device<'_>) -> Option<Cause> {
 
 /// Watches until `enough` frames have come, then hangs up; gives up after ten seconds.
 async fn watch(target: SocketAddr, picture: &[u8], enough: u32) -> Option<Cause> {
-    let (uid, enr, mac) = credentials();
+    let viewer = Viewer::of(target);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let (mut memory, mut buffer) = (Memory::<16384, 0>::new(), [0; 1500]);
-    let targets = [target];
-    let config = ClientConfig::new(uid, &enr, &mac, &targets);
-    let client = Client::new(
-        &config,
-        memory.split(),
-        &mut Cx::new(Instant::ZERO, &mut rng),
-    );
+    let client = viewer.client(memory.split(), &mut rng);
     let socket = socket();
     let mut connection = Connection::new(client, &socket, Delay, clock(), &mut buffer);
     let (mut frames, start) = (0, std::time::Instant::now());
@@ -142,13 +184,10 @@ fn frames_cross_loopback_and_the_viewer_leaves() {
 
 /// Watches, and when the camera hangs up watches again through the same connection. Frames of both sessions.
 async fn watch_twice(target: SocketAddr, device: &Device<'_>) -> [u32; 2] {
-    let (uid, enr, mac) = credentials();
+    let viewer = Viewer::of(target);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let (mut memory, mut buffer) = (Memory::<16384, 0>::new(), [0; 1500]);
-    let targets = [target];
-    let config = ClientConfig::new(uid, &enr, &mac, &targets);
-    let mut cx = Cx::new(Instant::ZERO, &mut rng);
-    let client = Client::new(&config, memory.split(), &mut cx);
+    let client = viewer.client(memory.split(), &mut rng);
     let socket = socket();
     let mut connection = Connection::new(client, &socket, Delay, clock(), &mut buffer);
     let (mut frames, mut session) = ([0; 2], 0);
@@ -162,7 +201,7 @@ async fn watch_twice(target: SocketAddr, device: &Device<'_>) -> [u32; 2] {
                 assert_eq!((cause, session), (Cause::Peer, 0));
                 session = 1;
                 let (client, mut cx) = connection.client(&mut rng);
-                client.restart(&config, &mut cx);
+                client.restart(&viewer.config(), &mut cx);
             }
             Status::Open => device.hang_up.set(session == 0 && frames[0] >= 5),
         }
@@ -184,17 +223,14 @@ fn a_camera_that_was_gone_is_watched_again_through_the_same_connection() {
 
 /// Says these frames once the camera lets us, and waits until it has heard as many.
 async fn talk(target: SocketAddr, device: &Device<'_>, frames: &[Vec<u8>]) {
-    let (uid, enr, mac) = credentials();
+    let viewer = Viewer::of(target);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let (mut memory, mut handshake, mut buffer) = (Memory::<0, 0>::new(), [0; 512], [0; 1500]);
     let storage = Storage {
         talk_handshake: &mut handshake,
         ..memory.split()
     };
-    let targets = [target];
-    let config = ClientConfig::new(uid, &enr, &mac, &targets);
-    let mut cx = Cx::new(Instant::ZERO, &mut rng);
-    let client = Client::new(&config, storage, &mut cx);
+    let client = viewer.client(storage, &mut rng);
     let socket = socket();
     let mut connection = Connection::new(client, &socket, Delay, clock(), &mut buffer);
     let (mut let_in, mut ready) = (false, false);
@@ -245,13 +281,10 @@ fn audio_goes_the_other_way() {
 
 /// Watches, moves to another socket, and hangs up when as many frames have come there too. Frames before and after.
 async fn watch_and_move(target: SocketAddr) -> ([u32; 2], Option<Cause>) {
-    let (uid, enr, mac) = credentials();
+    let viewer = Viewer::of(target);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let (mut memory, mut buffer) = (Memory::<16384, 0>::new(), [0; 1500]);
-    let targets = [target];
-    let config = ClientConfig::new(uid, &enr, &mac, &targets);
-    let mut cx = Cx::new(Instant::ZERO, &mut rng);
-    let client = Client::new(&config, memory.split(), &mut cx);
+    let client = viewer.client(memory.split(), &mut rng);
     let (first, second) = (socket(), socket());
     let mut connection = Connection::new(client, &first, Delay, clock(), &mut buffer);
     let (mut frames, mut moved) = ([0; 2], 0);
@@ -287,6 +320,82 @@ fn a_camera_follows_a_viewer_to_another_socket() {
     assert_eq!(cause, Some(Cause::Local));
 }
 
+/// Sets night vision, and gives it another few seconds until the camera has answered. Code of the reply.
+async fn set_night_vision(target: SocketAddr, value: i64) -> Option<Code> {
+    let viewer = Viewer::of(target);
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let (mut memory, mut buffer) = (Memory::<0, 0>::new(), [0; 1500]);
+    let client = viewer.client(memory.split(), &mut rng);
+    let socket = socket();
+    let mut connection = Connection::new(client, &socket, Delay, clock(), &mut buffer);
+    let (mut let_in, mut reply) = (false, None);
+    let start = std::time::Instant::now();
+    while start.elapsed() < Duration::from_secs(10) && reply.is_none() {
+        let step = connection.step(&mut rng, Duration::from_millis(20), |event| match event {
+            Event::Authenticated(_) => let_in = true,
+            Event::Reply { code, .. } => reply = Some(code),
+            _ => {}
+        });
+        assert_eq!(step.await.unwrap(), Status::Open);
+        if std::mem::take(&mut let_in) {
+            let setting = lookup("night-vision").unwrap();
+            let request = setting.set_request(value, None).unwrap();
+            let (client, mut cx) = connection.client(&mut rng);
+            let asked = client.request_with(&mut cx, true, |w| request.write(w));
+            asked.unwrap();
+        }
+    }
+    reply
+}
+
+#[test]
+fn what_a_viewer_sets_is_answered_and_kept_by_the_server() {
+    let camera = socket();
+    let address = camera.get_ref().local_addr().unwrap();
+    let device = Device::new(&camera, &[7; 2000]);
+    for value in [1, 2] {
+        let reply = block_on(or(set_night_vision(address, value), async {
+            serve(&device).await;
+            None
+        }));
+        assert!(reply.is_some(), "no reply");
+        assert_eq!(device.night_vision.get(), Some(value));
+    }
+}
+
+#[test]
+fn a_viewer_follows_a_camera_to_another_socket() {
+    let (first, second) = (socket(), socket());
+    let address = first.get_ref().local_addr().unwrap();
+    let device = Device::new(&first, &[7; 2000]);
+    let viewer = Viewer::of(address);
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let (mut memory, mut buffer) = (Memory::<16384, 0>::new(), [0; 1500]);
+    let client = viewer.client(memory.split(), &mut rng);
+    let socket = socket();
+    let mut connection = Connection::new(client, &socket, Delay, clock(), &mut buffer);
+    let watch = async {
+        let (mut frames, mut moved) = ([0; 2], 0);
+        let start = std::time::Instant::now();
+        while start.elapsed() < Duration::from_secs(10) && frames[1] < 5 {
+            let step = connection.step(&mut rng, Duration::from_millis(100), |event| {
+                frames[moved] += u32::from(matches!(event, Event::Video(_)));
+            });
+            assert_eq!(step.await.unwrap(), Status::Open);
+            if moved == 0 && frames[0] >= 5 {
+                device.move_to.set(Some(&second));
+                moved = 1;
+            }
+        }
+        frames
+    };
+    let frames = block_on(or(watch, async {
+        serve(&device).await;
+        [0; 2]
+    }));
+    assert!(frames[0] >= 5 && frames[1] >= 5, "{frames:?}");
+}
+
 /// A socket whose queue is full for ever: a neighbour that is gone is at its head.
 struct Full;
 
@@ -308,13 +417,10 @@ impl edge_nal::UdpReceive for Full {
 
 #[test]
 fn a_socket_that_takes_nothing_does_not_stop_the_session() {
-    let (uid, enr, mac) = credentials();
+    let viewer = Viewer::of_nobody();
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let (mut memory, mut buffer) = (Memory::<0, 0>::new(), [0; 1500]);
-    let targets = [SocketAddr::from((Ipv4Addr::LOCALHOST, 9))];
-    let config = ClientConfig::new(uid, &enr, &mac, &targets);
-    let mut cx = Cx::new(Instant::ZERO, &mut rng);
-    let client = Client::new(&config, memory.split(), &mut cx);
+    let client = viewer.client(memory.split(), &mut rng);
     let mut connection = Connection::new(client, Full, Delay, clock(), &mut buffer);
     let start = std::time::Instant::now();
     let cause = block_on(async {
@@ -359,13 +465,10 @@ impl edge_nal::UdpReceive for Sink {
 
 #[test]
 fn the_goodbye_of_a_session_that_is_closed_gets_time_to_leave() {
-    let (uid, enr, mac) = credentials();
+    let viewer = Viewer::of_nobody();
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let (mut memory, mut buffer) = (Memory::<0, 0>::new(), [0; 1500]);
-    let targets = [SocketAddr::from((Ipv4Addr::LOCALHOST, 9))];
-    let config = ClientConfig::new(uid, &enr, &mac, &targets);
-    let mut cx = Cx::new(Instant::ZERO, &mut rng);
-    let client = Client::new(&config, memory.split(), &mut cx);
+    let client = viewer.client(memory.split(), &mut rng);
     let slept = Cell::new(0);
     let mut connection = Connection::new(client, Sink, Slept(&slept), clock(), &mut buffer);
     connection.client(&mut rng).0.close();

@@ -12,6 +12,8 @@ use smoltcp::phy::{Device, DeviceCapabilities, FaultInjector, Medium, RxToken, T
 use smoltcp::socket::udp;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Cidr};
+use wyze_smoltcp::session::kauth::Code;
+use wyze_smoltcp::session::kauth::settings::lookup;
 use wyze_smoltcp::session::{
     AudioFormat, Camera, CameraConfig, CameraEvent, Cause, Client, ClientConfig, Codec, Cx, Enr,
     Event, FrameInfo, LAN_PORT, Mac, Memory, OutFrame, Storage, Stream, TalkFrame, Uid,
@@ -147,6 +149,9 @@ struct Outcome {
     heard: Vec<Vec<u8>>,
     found: Option<SocketAddr>,
     ended: Option<Cause>,
+    /// Codes of the replies to its requests, and what the server's settings then say of night vision.
+    replies: Vec<Code>,
+    night_vision: Option<i64>,
     /// How often the app was let in.
     sessions: u32,
     /// How often both ends were asleep.
@@ -155,6 +160,7 @@ struct Outcome {
 }
 
 /// What a visit is about.
+#[derive(Default)]
 struct Visit<'a> {
     targets: &'a [SocketAddr],
     loss: u8,
@@ -164,6 +170,8 @@ struct Visit<'a> {
     talk: &'a [Vec<u8>],
     /// The camera hangs up after this many frames, and the app begins anew.
     hang_up_after: Option<usize>,
+    /// The app sets night vision to this.
+    night_vision: Option<i64>,
 }
 
 /// Lets the app visit the camera until the app's session has ended.
@@ -196,6 +204,7 @@ fn visit(visit: &Visit<'_>) -> Outcome {
     let mut frame = Vec::new();
     let (mut talk_ready, mut talking) = (false, visit.talk.iter());
     let mut frames = visit.frames.iter();
+    let mut night_vision = visit.night_vision;
     let (mut outgoing, mut next_frame) = (None, Instant::ZERO);
     loop {
         let mut busy = app.receive(now);
@@ -218,8 +227,18 @@ fn visit(visit: &Visit<'_>) -> Outcome {
                 }
             }
             Event::TalkReady => talk_ready = true,
+            Event::Reply { code, .. } => outcome.replies.push(code),
             _ => {}
         });
+        if outcome.let_in
+            && let Some(value) = night_vision.take()
+        {
+            let request = lookup("night-vision").unwrap().set_request(value, None);
+            let request = request.unwrap();
+            let client = connection.client();
+            let asked = client.request_with(&mut cx, true, |w| request.write(w));
+            asked.unwrap();
+        }
         if outcome.let_in && !visit.talk.is_empty() && !connection.client().is_talking() {
             // Refused while one is under way.
             let _ = connection.client().start_talk(&mut cx);
@@ -247,6 +266,7 @@ fn visit(visit: &Visit<'_>) -> Outcome {
             connection.client().restart(&config, &mut cx);
         } else if let Status::Closed(cause) = status {
             outcome.ended = Some(cause);
+            outcome.night_vision = server.state().value("night-vision");
             outcome.took = now - Instant::ZERO;
             return outcome;
         }
@@ -320,10 +340,8 @@ fn a_camera_found_by_broadcast_sends_every_frame() {
     let frames = frames(12, 20_000); // key frames, far more than the sockets hold
     let outcome = visit(&Visit {
         targets: &anywhere(),
-        loss: 0,
         frames: &frames,
-        talk: &[],
-        hang_up_after: None,
+        ..Visit::default()
     });
     assert_eq!(outcome.found, Some("192.168.7.2:32761".parse().unwrap()));
     assert!(outcome.video == frames, "{} frames", outcome.video.len());
@@ -337,10 +355,9 @@ fn a_camera_that_hangs_up_is_watched_again_through_the_same_connection() {
     let frames = frames(12, 3000);
     let outcome = visit(&Visit {
         targets: &anywhere(),
-        loss: 0,
         frames: &frames,
-        talk: &[],
         hang_up_after: Some(5),
+        ..Visit::default()
     });
     assert_eq!((outcome.sessions, outcome.ended), (2, Some(Cause::Local)));
     assert!(outcome.video == frames, "{} frames", outcome.video.len());
@@ -351,12 +368,25 @@ fn audio_goes_the_other_way() {
     let talk = frames(20, 320);
     let outcome = visit(&Visit {
         targets: &anywhere(),
-        loss: 0,
         frames: &frames(5, 3000),
         talk: &talk,
-        hang_up_after: None,
+        ..Visit::default()
     });
     assert!(outcome.heard == talk, "{} frames", outcome.heard.len());
+}
+
+#[test]
+fn what_an_app_sets_is_answered_and_kept_by_the_server() {
+    for value in [1, 2] {
+        let outcome = visit(&Visit {
+            targets: &anywhere(),
+            frames: &frames(2, 100),
+            night_vision: Some(value),
+            ..Visit::default()
+        });
+        assert_eq!(outcome.replies.len(), 1);
+        assert_eq!(outcome.night_vision, Some(value));
+    }
 }
 
 #[test]
@@ -366,8 +396,7 @@ fn loss_costs_frames_and_not_the_session() {
         targets: &anywhere(),
         loss: 5,
         frames: &frames,
-        talk: &[],
-        hang_up_after: None,
+        ..Visit::default()
     });
     assert!(outcome.let_in);
     let arrived = outcome.video.len();
@@ -381,10 +410,8 @@ fn a_neighbour_that_is_gone_does_not_hold_up_the_search() {
         let all = [anywhere()[0], "192.168.7.77:32761".parse().unwrap()];
         let outcome = visit(&Visit {
             targets: &order.map(|i: usize| all[i]),
-            loss: 0,
             frames: &frames(1, 100),
-            talk: &[],
-            hang_up_after: None,
+            ..Visit::default()
         });
         assert!(outcome.let_in, "order {order:?}: {outcome:?}");
         assert_eq!(outcome.video.len(), 1);
@@ -395,10 +422,7 @@ fn a_neighbour_that_is_gone_does_not_hold_up_the_search() {
 fn nobody_there_is_an_end_and_not_a_hang() {
     let outcome = visit(&Visit {
         targets: &["192.168.7.77:32761".parse().unwrap()],
-        loss: 0,
-        frames: &[],
-        talk: &[],
-        hang_up_after: None,
+        ..Visit::default()
     });
     assert_eq!(outcome.ended, Some(Cause::NoAnswer));
     assert!(outcome.took < Duration::from_secs(10), "{}", outcome.took);

@@ -10,8 +10,15 @@ use crate::bare_metal::CORE;
 use crate::process::{capture, cargo, run as run_shown, target_dir};
 use crate::setup;
 
-/// Least part of the lines, over all core crates, in percent.
+/// Least part of the lines of each core crate, in percent.
 const LEAST: f64 = 95.0;
+/// Tables that are constants. What makes their rows, a `const fn` of the file's own, is executed by the compiler alone; the
+/// tests of the crate look at what came of it.
+const TABLES: [&str; 3] = [
+    "wyze-kauth/src/models.rs",
+    "wyze-kauth/src/settings/ptz.rs",
+    "wyze-kauth/src/settings/table.rs",
+];
 /// So many unexecuted lines in a row, or more, are named.
 const LARGE: usize = 5;
 /// Time to write the report, after the tests.
@@ -37,7 +44,7 @@ struct Source {
     hits: BTreeMap<usize, u64>,
 }
 
-/// Runs the tests of the core crates and prints what they cover; fails below [`LEAST`].
+/// Runs the tests of the core crates and prints what they cover; fails when one of them is below [`LEAST`].
 pub(crate) fn run() -> Result<String> {
     setup::cargo_tool("cargo-llvm-cov")?;
     setup::llvm_tools()?;
@@ -56,22 +63,32 @@ pub(crate) fn run() -> Result<String> {
         let code = std::fs::read_to_string(&source.path).with_context(|| source.path.clone())?;
         let end = product_lines(&code);
         source.hits.retain(|line, _| *line <= end);
+        if TABLES.iter().any(|table| source.path.ends_with(table)) {
+            forget_makers(&mut source.hits, &code);
+        }
     }
     for place in gaps(&sources) {
         println!("never executed: {place}");
     }
     let crates = per_crate(&sources);
-    let mut total = Lines::default();
+    let (mut total, mut poor) = (Lines::default(), Vec::new());
     for name in CORE {
         let lines = crates.get(name).copied().unwrap_or_default();
         ensure!(lines.all > 0, "nothing was measured of {name}");
         println!("{}", row(name, lines));
+        if lines.percent() < LEAST {
+            poor.push(name);
+        }
         total.all += lines.all;
         total.covered += lines.covered;
     }
     println!("{}", row("total", total));
     let note = format!("{:.2} % of {} lines", total.percent(), total.all);
-    ensure!(total.percent() >= LEAST, "{note}, less than {LEAST} %");
+    ensure!(
+        poor.is_empty(),
+        "{note}, and less than {LEAST} % of {}",
+        poor.join(", ")
+    );
     Ok(note)
 }
 
@@ -127,6 +144,24 @@ fn product_lines(code: &str) -> usize {
     tests.unwrap_or(lines.len())
 }
 
+/// Takes out the lines of each private `const fn` of `code` of which nothing was executed.
+fn forget_makers(hits: &mut BTreeMap<usize, u64>, code: &str) {
+    let mut lines = code.lines().zip(1..);
+    while let Some((line, from)) = lines.next() {
+        let indent = line.len() - line.trim_start().len();
+        if !line[indent..].starts_with("const fn ") {
+            continue;
+        }
+        let end = |line: &str| line.len() == indent + 1 && line.ends_with('}');
+        let Some((_, to)) = lines.find(|(line, _)| end(line)) else {
+            return;
+        };
+        if hits.range(from..=to).all(|(_, count)| *count == 0) {
+            hits.retain(|line, _| !(from..=to).contains(line));
+        }
+    }
+}
+
 fn per_crate(sources: &[Source]) -> BTreeMap<&'static str, Lines> {
     let mut crates = BTreeMap::<_, Lines>::new();
     for source in sources {
@@ -178,6 +213,16 @@ mod tests {
     #[test]
     fn a_long_run_of_unexecuted_lines_is_named() {
         assert_eq!(gaps(&sources(REPORT)), ["tutk-av/src/ack.rs:2-9"]);
+    }
+
+    #[test]
+    fn what_makes_a_table_counts_only_where_it_is_executed() {
+        let code = "impl A {\n    const fn row() {\n        x\n    }\n    pub const fn get() {\n        y\n    }\n}\nconst fn both() {\n    z\n}\n";
+        let count = |line| u64::from(line > 8);
+        let mut hits = (1..=11).map(|line| (line, count(line))).collect();
+        forget_makers(&mut hits, code);
+        let left: Vec<usize> = hits.into_keys().collect();
+        assert_eq!(left, [1, 5, 6, 7, 8, 9, 10, 11]);
     }
 
     #[test]

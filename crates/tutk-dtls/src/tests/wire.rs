@@ -318,7 +318,7 @@ fn a_lost_final_flight_is_sent_again_when_the_client_repeats_its_finished() {
             server_config(),
         );
         while !w.server.is_connected() {
-            w.step();
+            assert!(w.step(), "nothing left to do");
         }
         w.collect();
         w.in_flight.clear(); // the server's Finished is lost
@@ -530,7 +530,7 @@ fn no_common_suite_is_alert_40_and_the_server_goes_on_listening() {
         server,
     );
     while w.client_error.is_none() {
-        w.step();
+        assert!(w.step(), "nothing left to do");
     }
     assert_eq!(w.client_error, Some(Error::PeerAlert(40)));
     assert_eq!(w.server_error, None);
@@ -726,7 +726,7 @@ fn a_client_that_tries_again_displaces_its_half_done_handshake() {
                 },
             );
             while w.server.suite().is_none() {
-                w.step();
+                assert!(w.step(), "nothing left to do");
             }
             w.collect();
             w.in_flight.clear();

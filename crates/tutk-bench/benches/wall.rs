@@ -13,6 +13,7 @@ const ROUNDS: u64 = 500;
 const FLOORS: &[(&str, &[&str])] = &[
     ("seal", &["aead-seal"]),
     ("open", &["aead-open"]),
+    ("cbc-bad-padding", &["cbc-bad-mac"]),
     ("reassembly", &["memcpy"]),
     ("receive", &["aead-open", "memcpy"]),
     ("receive-cc51", &["aead-open", "memcpy"]),

@@ -7,7 +7,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use tutk_core::{Layer, TxBuf};
-use tutk_dtls::{Client, ClientConfig, Event, Psk, RECOMMENDED_REASSEMBLY, Server, ServerConfig};
+use tutk_dtls::{
+    Client, ClientConfig, Event, Psk, RECOMMENDED_REASSEMBLY, Server, ServerConfig, Suites,
+};
 use wyze_session::{Cx, Datagram, Instant};
 use x25519_dalek::{PublicKey, StaticSecret};
 
@@ -25,8 +27,11 @@ fn client<'m>(memory: &'m mut [u8], rng: &mut ChaCha8Rng) -> Client<'m> {
     Client::new(&config, memory, &mut Cx::new(Instant::ZERO, rng))
 }
 
-fn server<'m>(memory: &'m mut [u8], rng: &mut ChaCha8Rng) -> Server<'m> {
-    let config = ServerConfig::new(Psk::new([7; 32]));
+fn server<'m>(memory: &'m mut [u8], suites: Suites, rng: &mut ChaCha8Rng) -> Server<'m> {
+    let config = ServerConfig {
+        suites,
+        ..ServerConfig::new(Psk::new([7; 32]))
+    };
     Server::new(&config, memory, &mut Cx::new(Instant::ZERO, rng))
 }
 
@@ -76,10 +81,10 @@ struct Association {
 const CLIENT: u64 = 1;
 const SERVER: u64 = 2;
 
-fn associate() -> Association {
+fn associate(suites: Suites) -> Association {
     let (mut for_client, mut for_server) = (rng(CLIENT), rng(SERVER));
     let mut client = client(leak(RECOMMENDED_REASSEMBLY), &mut for_client);
-    let mut server = server(leak(RECOMMENDED_REASSEMBLY), &mut for_server);
+    let mut server = server(leak(RECOMMENDED_REASSEMBLY), suites, &mut for_server);
     let mut flights = Vec::new();
     while !(client.is_connected() && server.is_connected()) {
         let flight = sent(&mut client, &mut for_client);
@@ -115,7 +120,7 @@ fn unsealed(count: usize) -> Vec<Option<TxBuf<'static>>> {
 
 /// The camera's side: one record sealed in place.
 pub(crate) fn seal(rounds: usize) -> Round {
-    let mut server = associate().server;
+    let mut server = associate(Suites::ALL).server;
     let mut records = unsealed(rounds);
     let mut rng = rng(3);
     Box::new(move |n| {
@@ -132,7 +137,7 @@ pub(crate) fn open(rounds: usize) -> Round {
         mut client,
         mut server,
         ..
-    } = associate();
+    } = associate(Suites::ALL);
     let mut rng = rng(3);
     let mut records: Vec<&'static mut [u8]> = unsealed(rounds)
         .into_iter()
@@ -154,10 +159,60 @@ pub(crate) fn open(rounds: usize) -> Round {
     })
 }
 
+/// Bytes in front of the encrypted blocks of a 0x00AE record: header and explicit IV.
+const BLOCKS: usize = 13 + 16;
+
+/// Bytes of plaintext whose MAC takes one compression of SHA-256 less than the longest content would that the record can
+/// hold: where a padding oracle would show.
+const SHORT: usize = 40;
+
+/// Opens records of 0x00AE that `change` has done something to, and that must be dropped.
+fn dropped(rounds: usize, change: fn(&mut [u8])) -> Round {
+    let Association {
+        mut client,
+        mut server,
+        ..
+    } = associate(Suites::CBC);
+    let mut rng = rng(3);
+    let mut records: Vec<&'static mut [u8]> = (0..rounds)
+        .map(|_| {
+            let mut tx = TxBuf::new(leak(200));
+            tx.reserve(Server::HEADROOM, Server::TAILROOM)
+                .and_then(|()| tx.append(&[0x5a; SHORT]))
+                .expect("200 bytes are enough");
+            let cx = &mut Cx::new(Instant::ZERO, &mut rng);
+            server.seal(cx, &mut tx).expect("a connected server seals");
+            let record = tx.finish();
+            change(&mut record[BLOCKS..]);
+            record
+        })
+        .collect();
+    Box::new(move |n| {
+        let cx = &mut Cx::new(Instant::ZERO, &mut rng);
+        let mut input = Datagram::new(PEER, records[n]);
+        let event = client.handle_datagram(cx, &mut input).expect("no alert");
+        assert!(black_box(event).is_none(), "record {n} is dropped");
+    })
+}
+
+/// A record of 0x00AE with right padding and a wrong MAC: its plaintext was changed.
+pub(crate) fn bad_mac(rounds: usize) -> Round {
+    dropped(rounds, |blocks| blocks[0] ^= 1)
+}
+
+/// A record of 0x00AE with wrong padding: what is in the block before the last changes the last one's plaintext, whose end
+/// says how long the padding is.
+pub(crate) fn bad_padding(rounds: usize) -> Round {
+    dropped(rounds, |blocks| {
+        let at = blocks.len() - 17;
+        blocks[at] ^= 0x80;
+    })
+}
+
 /// One whole handshake as the client sees it: what it receives is a recording, and fits because its own randomness is
 /// the same each time.
 pub(crate) fn handshake_client(_: usize) -> Round {
-    let flights = RefCell::new(associate().flights);
+    let flights = RefCell::new(associate(Suites::ALL).flights);
     let memory = RefCell::new([0; RECOMMENDED_REASSEMBLY]);
     Box::new(move |_| {
         let (mut rng, mut memory) = (rng(CLIENT), memory.borrow_mut());
@@ -173,11 +228,11 @@ pub(crate) fn handshake_client(_: usize) -> Round {
 
 /// The same as the server sees it.
 pub(crate) fn handshake_server(_: usize) -> Round {
-    let flights = RefCell::new(associate().flights);
+    let flights = RefCell::new(associate(Suites::ALL).flights);
     let memory = RefCell::new([0; RECOMMENDED_REASSEMBLY]);
     Box::new(move |_| {
         let (mut rng, mut memory) = (rng(SERVER), memory.borrow_mut());
-        let mut server = server(&mut *memory, &mut rng);
+        let mut server = server(&mut *memory, Suites::ALL, &mut rng);
         let mut out = [0; 1500];
         for flight in flights.borrow().iter().step_by(2) {
             answer(&mut server, &mut rng, flight, &mut out);

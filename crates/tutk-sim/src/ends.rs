@@ -308,8 +308,9 @@ impl Viewer<'_> {
         rng: &mut ChaCha8Rng,
         now: u64,
         call: impl FnOnce(&mut Client<'_>, &mut Cx<'_>) -> T,
-    ) -> T {
-        call(&mut self.session, &mut Cx::new(self.clock.local(now), rng))
+    ) -> Lawful<T> {
+        let (session, mut cx) = (&mut self.session, Cx::new(self.clock.local(now), rng));
+        frugal("a call of the client's", || call(session, &mut cx))
     }
 }
 

@@ -122,12 +122,18 @@ impl Sent {
 pub struct Delivered {
     last: Option<(u32, u32)>,
     count: u32,
+    skipped: u32,
 }
 
 impl Delivered {
     /// Frames delivered.
     pub fn count(&self) -> u32 {
         self.count
+    }
+
+    /// Frames that were not delivered, between two of their session that were.
+    pub fn skipped(&self) -> u32 {
+        self.skipped
     }
 
     /// The session that the last one was of.
@@ -149,6 +155,11 @@ impl Delivered {
         law(self.last.is_none_or(|last| last < place), || {
             format!("{kind:?}: {place:?} was delivered after {:?}", self.last)
         })?;
+        if let Some((session, ordinal)) = self.last
+            && session == id.session
+        {
+            self.skipped += id.ordinal - ordinal - 1;
+        }
         self.last = Some(place);
         self.count += 1;
         Ok(())

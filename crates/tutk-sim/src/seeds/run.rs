@@ -77,6 +77,8 @@ pub enum Sabotage {
     Liar,
     /// Whoever moves is not followed.
     Lost,
+    /// A picture is not delivered.
+    Hole,
 }
 
 /// What happened in a run.
@@ -324,7 +326,7 @@ impl<'m> Run<'m> {
                     self.stage = Stage::Closing(self.now);
                     self.dial_at = None;
                     if let Some(viewer) = &mut self.viewer {
-                        viewer.with(&mut self.random, self.now, |client, _| client.close());
+                        viewer.with(&mut self.random, self.now, |client, _| client.close())?;
                     }
                 }
                 Stage::Closing(_) if self.session.is_none() && self.is_told() => {
@@ -403,8 +405,7 @@ impl<'m> Run<'m> {
         }
         if let Some((talk, at)) = self.talk.filter(|&(_, at)| at <= now) {
             self.talk = Some((talk, at.max(now) + TALK_EVERY));
-            self.say_something(talk);
-            return Ok(());
+            return self.say_something(talk);
         }
         if due(self.strike_at) {
             let peers = [self.viewer_addr, self.camera_addr];

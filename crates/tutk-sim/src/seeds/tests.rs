@@ -53,6 +53,17 @@ fn a_viewer_that_moves_and_is_not_followed_is_caught() {
 }
 
 #[test]
+fn a_picture_that_is_missing_where_nothing_was_lost_is_caught() {
+    let told = caught(Sabotage::Hole, |s| {
+        s.world == World::Siege && !s.is_gullible()
+    });
+    assert!(
+        told.contains("1 frames of Video are missing between others"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_session_that_lives_without_pictures_is_caught() {
     assert!(caught(Sabotage::Mute, |s| !s.world.is_rough()).contains("no pictures"));
 }

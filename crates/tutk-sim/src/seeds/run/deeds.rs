@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use wyze_session::kauth::hl;
-use wyze_session::{Camera, Client, Codec, Cx, LAN_PORT, Reconnect, TalkFrame};
+use wyze_session::{Camera, Client, Codec, Cx, LAN_PORT, Reconnect, TalkFrame, Transmit};
 
 use super::{ASK, Deed, Run, Sabotage, Stage};
 use crate::ends::{Cam, Viewer};
-use crate::laws::{Lawful, Violation};
+use crate::laws::{Lawful, Violation, frugal};
 use crate::seeds::scenario::Act;
 use crate::show::{Kind, SPEECH};
 
@@ -32,7 +32,9 @@ impl Run<'_> {
         self.policy = Reconnect::new();
         let storage = room.storage(self.s.chunks, self.s.talk);
         let local = self.viewer_clock.local(self.now);
-        let client = Client::new(&self.client, storage, &mut Cx::new(local, &mut self.random));
+        let mut cx = Cx::new(local, &mut self.random);
+        let config = &self.client;
+        let client = frugal("Client::new", || Client::new(config, storage, &mut cx))?;
         self.viewer = Some(Viewer::new(
             client,
             self.viewer_addr,
@@ -52,7 +54,9 @@ impl Run<'_> {
         self.say(|| "camera: boots".into());
         let storage = room.storage(false, self.s.talk);
         let local = self.camera_clock.local(self.now);
-        let camera = Camera::new(&self.device, storage, &mut Cx::new(local, &mut self.random));
+        let mut cx = Cx::new(local, &mut self.random);
+        let config = &self.device;
+        let camera = frugal("Camera::new", || Camera::new(config, storage, &mut cx))?;
         self.camera = Some(Cam::new(
             camera,
             self.camera_addr,
@@ -84,9 +88,9 @@ impl Run<'_> {
     }
 
     /// Sends a frame of a talk.
-    pub(super) fn say_something(&mut self, talk: u32) {
+    pub(super) fn say_something(&mut self, talk: u32) -> Lawful {
         let Some(viewer) = &mut self.viewer else {
-            return;
+            return Ok(());
         };
         let id = self.sent.next(Kind::Talk, talk);
         let data = self.s.show.data(id);
@@ -96,12 +100,15 @@ impl Run<'_> {
             micros: self.now as u32,
             data: &data,
         };
-        let (wire, now, from) = (&mut self.wire, self.now, viewer.addr);
-        viewer.with(&mut self.random, now, |client, cx| {
-            if let Ok(out) = client.send_audio(cx, &frame, &mut [0; 1500]) {
-                wire.send(now, from, out.to, out.datagram);
-            }
-        });
+        let (mut memory, from) = ([0; 1500], viewer.addr);
+        let buf = &mut memory;
+        let out = viewer.with(&mut self.random, self.now, move |client, cx| {
+            client.send_audio(cx, &frame, buf).ok()
+        })?;
+        if let Some(Transmit { to, datagram }) = out {
+            self.wire.send(self.now, from, to, datagram);
+        }
+        Ok(())
     }
 
     pub(super) fn act(&mut self, act: Act) -> Lawful {
@@ -148,18 +155,18 @@ impl Run<'_> {
             }
             Act::Close => {
                 if let Some(viewer) = &mut self.viewer {
-                    viewer.with(&mut self.random, now, |client, _| client.close());
+                    viewer.with(&mut self.random, now, |client, _| client.close())?;
                 }
             }
-            Act::Ask => self.ask(),
-            Act::Talk => self.switch_talk(),
+            Act::Ask => self.ask()?,
+            Act::Talk => self.switch_talk()?,
         }
         Ok(())
     }
 
-    pub(super) fn ask(&mut self) {
+    pub(super) fn ask(&mut self) -> Lawful {
         let Some(viewer) = &mut self.viewer else {
-            return;
+            return Ok(());
         };
         self.asks += 1;
         let body = self.asks.to_le_bytes();
@@ -168,15 +175,16 @@ impl Run<'_> {
                 hl::write(w, hl::CLIENT_VERSION, ASK, |w| w.bytes(&body));
                 ASK
             })
-        });
+        })?;
         if let Ok(id) = asked {
             self.asked.push((id, body.to_vec(), false));
         }
+        Ok(())
     }
 
-    pub(super) fn switch_talk(&mut self) {
+    pub(super) fn switch_talk(&mut self) -> Lawful {
         let Some(viewer) = &mut self.viewer else {
-            return;
+            return Ok(());
         };
         let stop = self.talk.take().is_some();
         viewer.with(&mut self.random, self.now, |client, cx| {
@@ -184,7 +192,7 @@ impl Run<'_> {
                 true => client.stop_talk(cx),
                 false => client.start_talk(cx),
             };
-        });
+        })
     }
 }
 

@@ -13,9 +13,11 @@ use crate::process::{Job, capture, cargo, command, run as run_shown, target_dir}
 /// First port of the cameras.
 const PORT: u16 = 42_000;
 /// Rates of one connection that are tried from the lowest to the first that loses a frame, Mbit/s.
-const RATES: [f64; 7] = [200.0, 400.0, 600.0, 800.0, 1000.0, 1200.0, 1600.0];
+const RATES: [f64; 10] = [
+    200.0, 400.0, 600.0, 800.0, 1000.0, 1200.0, 1600.0, 2000.0, 2400.0, 3200.0,
+];
 /// Cameras at 4 Mbit/s and 20 frames a second that are tried likewise.
-const CAMERAS: [u16; 6] = [25, 50, 100, 150, 200, 300];
+const CAMERAS: [u16; 9] = [25, 50, 100, 150, 200, 300, 400, 500, 600];
 
 struct Load {
     cameras: u16,

@@ -1,12 +1,18 @@
 //! What the unit tests share.
 
+use std::sync::LazyLock;
+
 use tutk_core::TxBuf;
 
 use crate::{Codec, FrameInfo, MediaPacket, Message, OutFrame, Packetizer, Stream};
 
-pub(crate) fn vectors() -> serde_json::Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/vectors.json");
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+/// The file of vectors, read once: interpreted by Miri that takes a minute.
+pub(crate) fn vectors() -> &'static serde_json::Value {
+    static VECTORS: LazyLock<serde_json::Value> = LazyLock::new(|| {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/vectors.json");
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    });
+    &VECTORS
 }
 
 pub(crate) fn bytes_of(value: &serde_json::Value) -> Vec<u8> {

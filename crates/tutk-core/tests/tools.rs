@@ -79,6 +79,28 @@ fn a_length_is_of_the_body_alone() {
 }
 
 #[test]
+fn a_length_of_two_bytes_has_its_high_byte_first() {
+    let mut memory = [0; 300];
+    let mut w = Writer::new(&mut memory);
+    w.vec16(|w| w.zeros(0x0102));
+    assert_eq!(w.finish().unwrap()[..2], [1, 2]);
+}
+
+#[test]
+fn nothing_is_written_behind_what_did_not_fit() {
+    let mut memory = [0xee; 4];
+    let mut w = Writer::new(&mut memory);
+    w.vec8(|w| {
+        w.bytes(b"ab");
+        w.bytes(b"cd"); // one byte too many
+        w.bytes(b"e"); // would fit
+    });
+    assert_eq!(w.len(), 3);
+    assert_eq!(w.finish(), Err(Full));
+    assert_eq!(memory, *b"\0ab\xee", "nor a length");
+}
+
+#[test]
 fn a_vector_without_room_for_its_length_is_refused() {
     let mut memory = [0; 70_000];
     let mut w = Writer::new(&mut memory);
@@ -119,6 +141,8 @@ fn a_transmit_buffer_counts_what_is_written_and_what_fits() {
     assert_eq!((tx.len(), tx.room(), tx.is_empty()), (4, 3, false));
     tx.truncate(9);
     assert_eq!(tx.payload(), b"abcd");
+    assert!(tx.grow(3).is_ok(), "all that fits");
+    assert_eq!((tx.room(), tx.grow(1)), (0, Err(Full)));
     tx.truncate(3);
     tx.payload_mut()[0] = b'x';
     assert_eq!(tx.payload(), b"xbc");

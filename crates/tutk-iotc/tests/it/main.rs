@@ -5,5 +5,6 @@ mod common;
 mod errors;
 mod hostile;
 mod pair;
+mod repeats;
 mod sessions;
 mod vectors;

@@ -519,6 +519,19 @@ fn nothing_is_wrapped_without_a_session_without_room_or_above_the_length_field()
 }
 
 #[test]
+fn the_longest_payload_of_a_packet_fills_its_length_field() {
+    let way = wire::Direction::ToDevice;
+    let transcode = |len| wire::DataHeader::new(way, true, 0, 0, [0; 8], len);
+    let header = transcode(wire::MAX_DATA).unwrap();
+    assert_eq!(header.header.body_len.get(), u16::MAX);
+    assert!(transcode(wire::MAX_DATA + 1).is_none());
+    let cc51 = |len| wire::cc51::DataHeader::new(0, [0; 2], [0; 8], len);
+    let header = cc51(wire::cc51::MAX_DATA).unwrap();
+    assert_eq!(header.header.body_len.get(), u16::MAX);
+    assert!(cc51(wire::cc51::MAX_DATA + 1).is_none());
+}
+
+#[test]
 fn a_buffer_too_small_for_a_control_packet_is_fatal() {
     let mut net = Net::new(15, Framings::BOTH, Framings::BOTH);
     let mut memory = [0; 60];
@@ -593,4 +606,21 @@ fn a_device_claims_what_its_client_sends_in_the_session_and_nothing_else() {
         device.reset(&mut cx);
         assert!(!device.claims(&sent[0]));
     }
+}
+
+#[test]
+fn only_what_a_client_may_send_names_a_session() {
+    let header = wire::DataHeader::new(wire::Direction::ToDevice, false, 0, 0, *b"session1", 4);
+    let named = |change: fn(&mut wire::DataHeader), payload: &[u8]| {
+        let mut header = header.unwrap();
+        change(&mut header);
+        let mut packet = [zerocopy::IntoBytes::as_bytes(&header), payload].concat();
+        tutk_transcode::encode(&mut packet);
+        wire::session_of(&packet)
+    };
+    assert_eq!(named(|_| {}, b"data"), Some(*b"session1"));
+    assert_eq!(named(|h| h.header.magic[0] ^= 1, b"data"), None);
+    assert_eq!(named(|h| h.header.flags = 0x12.into(), b"data"), None);
+    assert_eq!(named(|_| {}, b"data and more"), None);
+    assert_eq!(named(|_| {}, b""), None);
 }

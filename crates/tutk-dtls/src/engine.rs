@@ -514,4 +514,26 @@ mod tests {
         engine.reset();
         assert_eq!(engine.on_alert(true, &goodbye, Stage::Closed), Ok(true));
     }
+
+    #[test]
+    fn the_last_record_number_is_used_and_none_after_it() {
+        let mut engine = Engine::new(&mut [], 1200, Duration::from_secs(8));
+        engine.tx_seq[1] = MAX_SEQUENCE;
+        let last = Position {
+            epoch: 1,
+            seq: MAX_SEQUENCE,
+        };
+        assert_eq!(engine.next_position(1), Ok(last));
+        assert_eq!(engine.next_position(1), Err(Error::SequenceExhausted));
+    }
+
+    #[test]
+    #[cfg(feature = "server")]
+    fn a_hello_number_that_nobody_reaches_by_counting_is_not_gone_on_from() {
+        let mut engine = Engine::new(&mut [], 1200, Duration::from_secs(8));
+        for (hello, ours) in [(7, 7), (3, 7), (0xffff_ffff, 7), (0xffff_fffe, 0xffff_fffe)] {
+            engine.continue_after(hello);
+            assert_eq!(engine.tx_seq[0], ours);
+        }
+    }
 }

@@ -103,12 +103,11 @@ impl<'m> Reassembly<'m> {
     }
 }
 
-/// Removes `start..end` from the holes. Changes nothing when that would leave too many.
+/// Removes `start..end` from the holes, and the one hole of an empty message, which is empty. Changes nothing when that
+/// would leave too many.
 fn punch(holes: &mut Vec<(usize, usize), MAX_HOLES>, start: usize, end: usize) -> Result<(), ()> {
     let mut left = Vec::new();
     for &(from, to) in holes.iter() {
-        // An empty message has one empty hole, which its empty fragment fills.
-        let filled = from == to && start <= from && from <= end;
         let before = (from, to.min(start));
         let after = (from.max(end), to);
         if before.0 < before.1 {
@@ -116,9 +115,6 @@ fn punch(holes: &mut Vec<(usize, usize), MAX_HOLES>, start: usize, end: usize) -
         }
         if after.0 < after.1 {
             left.push(after).map_err(|_| ())?;
-        }
-        if from == to && !filled {
-            left.push((from, to)).map_err(|_| ())?;
         }
     }
     *holes = left;
@@ -204,6 +200,24 @@ mod tests {
         assert_eq!(r.add(&fragment(&message, 60, 100)), Outcome::Complete);
         let (bytes, len) = r.take().unwrap();
         assert_eq!(&bytes[..len], &message[..]);
+    }
+
+    #[test]
+    fn a_fragment_of_another_message_begins_that_one_from_nothing() {
+        let message: Vec<u8, 100> = (0..100).collect();
+        let mut memory = [0; 100];
+        let mut r = Reassembly::new(&mut memory);
+        assert_eq!(r.add(&fragment(&message, 0, 60)), Outcome::Incomplete);
+        let behind = |seq, kind| Fragment {
+            seq,
+            kind,
+            ..fragment(&message, 60, 100)
+        };
+        let next = behind(2, Kind::ServerHello);
+        assert_eq!(r.add(&next), Outcome::Incomplete);
+        let other = behind(2, Kind::Finished);
+        assert_eq!(r.add(&other), Outcome::Incomplete);
+        assert!(r.take().is_none());
     }
 
     proptest! {

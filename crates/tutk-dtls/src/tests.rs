@@ -4,6 +4,7 @@ mod counters;
 mod errors;
 mod lossy;
 mod noise;
+mod packing;
 mod vectors;
 mod wire;
 mod world;

@@ -13,8 +13,6 @@ use crate::stats::count;
 
 /// What stands in front of a fragment in plaintext.
 const PLAIN_OVERHEAD: usize = record::HEADER + message::HEADER;
-/// A message that does not fit is not begun in a datagram that has room for less than this.
-const MIN_FRAGMENT: usize = 32;
 
 impl From<Full> for Error {
     fn from(_: Full) -> Self {
@@ -98,7 +96,7 @@ impl Engine<'_> {
                     self.put_record(cx, tx, ContentType::ChangeCipherSpec, false, [&[1], &[]])?;
                     true
                 }
-                Item::Message(kind) => self.put_message(cx, tx, kind, room, limit, encode)?,
+                Item::Message(kind) => self.put_message(cx, tx, kind, room, encode)?,
             };
             if !done {
                 return Ok(());
@@ -120,7 +118,6 @@ impl Engine<'_> {
         tx: &mut TxBuf<'_>,
         kind: Kind,
         room: usize,
-        limit: usize,
         encode: &impl Fn(Kind, &mut Writer<'_>),
     ) -> Result<bool, Error> {
         let mut scratch = [0; MAX_BODY];
@@ -150,12 +147,8 @@ impl Engine<'_> {
             return Ok(true);
         }
         let space = room.saturating_sub(PLAIN_OVERHEAD);
-        let begun = !tx.is_empty();
-        if room < PLAIN_OVERHEAD
-            || (left.len() > space
-                && begun
-                && (left.len() <= limit - PLAIN_OVERHEAD || space < MIN_FRAGMENT))
-        {
+        // What does not fit behind others begins in a datagram of its own.
+        if room < PLAIN_OVERHEAD || (left.len() > space && !tx.is_empty()) {
             return Ok(false);
         }
         let part = left.get(..space).unwrap_or(left);

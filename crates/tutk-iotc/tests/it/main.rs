@@ -1,6 +1,7 @@
 //! Tests of both roles through their public interface.
 #![cfg(feature = "cc51")]
 
+mod authentic;
 mod common;
 mod errors;
 mod hostile;

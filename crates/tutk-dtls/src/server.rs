@@ -118,8 +118,6 @@ pub struct Server<'m> {
     jar: Option<Jar>,
     /// A HelloVerifyRequest to send: cookie and record number.
     verify: Option<([u8; COOKIE], u64)>,
-    /// A hello was refused for want of a common suite.
-    refused: bool,
     /// A hello of the current datagram was answered. One datagram must not cost a key pair for each hello it holds.
     answered: bool,
 }
@@ -143,7 +141,6 @@ impl<'m> Server<'m> {
             state: State::WaitClientHello,
             jar: config.cookie.then(|| Jar::new(cx.rng)),
             verify: None,
-            refused: false,
             answered: false,
         }
     }
@@ -155,7 +152,6 @@ impl<'m> Server<'m> {
         self.state = State::WaitClientHello;
         self.jar = self.jar.is_some().then(|| Jar::new(cx.rng));
         self.verify = None;
-        self.refused = false;
     }
 
     /// Makes what `tx` holds one application data record, encrypted in place.
@@ -339,7 +335,6 @@ impl<'m> Server<'m> {
                 } else {
                     Error::Version
                 };
-                self.refused = true;
                 self.engine.alert = Some(Alert {
                     fatal: true,
                     description: error.alert(),
@@ -389,7 +384,6 @@ impl<'m> Server<'m> {
                 .unwrap_or_default();
         }
         self.verify = None;
-        self.refused = false;
         self.engine.alert = None;
         self.engine.forget_handshake();
         self.engine.next_seq = seq;
@@ -536,7 +530,8 @@ impl Layer for Server<'_> {
 
     fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
         let error = match self.state {
-            State::WaitClientHello if self.refused => Error::NoCommonSuite,
+            // The clock runs before a handshake does only where a hello was refused.
+            State::WaitClientHello => Error::NoCommonSuite,
             _ => timeout(self.phase()),
         };
         self.engine.handle_timeout(cx.now, error)

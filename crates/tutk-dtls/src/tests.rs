@@ -5,6 +5,7 @@ mod errors;
 mod lossy;
 mod noise;
 mod packing;
+mod states;
 mod vectors;
 mod wire;
 mod world;

@@ -85,6 +85,23 @@ mod tests {
     }
 
     #[test]
+    fn four_hundred_and_forty_eight_numbers_are_told_apart() {
+        let mut window = ReplayWindow::default();
+        window.mark(2000);
+        assert!(window.admits(2000 - 447));
+        assert!(!window.admits(2000 - 448));
+    }
+
+    #[test]
+    fn the_longest_jump_costs_no_more_than_the_ring() {
+        let mut window = ReplayWindow::default();
+        window.mark(1 << 47);
+        window.mark((1 << 48) - 1);
+        assert!(!window.admits((1 << 48) - 1));
+        assert!(window.admits((1 << 48) - 2));
+    }
+
+    #[test]
     fn a_jump_over_the_whole_ring_forgets_what_lay_there() {
         let mut window = ReplayWindow::default();
         for seq in 0..64 * WORDS {

@@ -13,7 +13,7 @@ use crate::*;
 const CHACHA: CipherSuite = CipherSuite::EcdhePskChaCha20Poly1305;
 const CBC: CipherSuite = CipherSuite::PskAes128CbcSha256;
 
-fn world(client: ClientConfig<'_>, server: ServerConfig<'_>) -> World {
+pub(super) fn world(client: ClientConfig<'_>, server: ServerConfig<'_>) -> World {
     World::new(7, &client, &server)
 }
 

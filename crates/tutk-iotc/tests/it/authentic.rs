@@ -245,3 +245,37 @@ fn a_silent_session_is_not_ended_by_the_search_of_a_stranger() {
         assert_eq!((net.seen, net.sent), (vec![], vec![]));
     }
 }
+
+#[test]
+fn a_camera_that_answered_in_both_framings_has_the_whole_limit_to_confirm_over_cc51() {
+    let mut config = DeviceConfig::new(uid(), key());
+    config.accept = false;
+    let mut net = Net::with(24, Framings::BOTH, &config);
+    net.run(Duration::from_secs(4));
+    let found = |framing| (Side::Client, Seen::Found(net.device_at, framing));
+    let both = [found(Framing::TransCode), found(Framing::Cc51)];
+    assert_eq!(net.seen, both, "and not open after two seconds");
+    net.run(Duration::from_secs(6));
+    assert_eq!(net.seen.len(), 2);
+    let failed = net.failed.iter().map(|(_, side, e)| (*side, *e));
+    let refused = (Side::Client, tutk_iotc::Error::NotConfirmed);
+    assert_eq!(failed.collect::<Vec<_>>(), [refused]);
+}
+
+#[test]
+fn once_secured_a_request_from_elsewhere_is_not_answered() {
+    for framing in [Framings::TRANSCODE, Framings::CC51] {
+        let mut net = Net::new(25, framing, framing);
+        net.run(Duration::from_secs(1));
+        let request = net.sent[0].1.clone();
+        net.device.set_secured(true);
+        let bad = |net: &Net| net.device.stats().rx_bad_source;
+        for (from, strangers) in [(net.client_at, 0), (addr(ELSEWHERE), 1)] {
+            net.sent.clear();
+            net.deliver(Side::Device, from, &request);
+            assert_eq!(bad(&net), strangers);
+            assert_eq!(net.sent.len(), 1 - strangers as usize);
+            assert_eq!(net.device.peer(), Some(net.client_at));
+        }
+    }
+}

@@ -282,6 +282,12 @@ mod tests {
                 .open(ContentType::ApplicationData, AT, &mut body)
                 .is_none()
         );
+        // One byte of padding too many, and two.
+        for padding in [16, 17] {
+            let mut body = encrypt(&sealer, &[padding; 48]);
+            let opened = opener.open(ContentType::ApplicationData, AT, &mut body);
+            assert!(opened.is_none());
+        }
         for len in [0, 15, 16, 31, 32, 47] {
             assert!(
                 opener

@@ -172,3 +172,54 @@ fn a_message_behind_a_fatal_one_in_its_record_is_not_looked_at() {
     assert_eq!(w.client.stats().rx_bad_handshake, 0);
     assert_eq!(sent_now(&mut w, To::Server)[0][13..], [2, 70]);
 }
+
+#[test]
+fn both_ends_say_which_suite_was_chosen_once_it_is() {
+    for (suites, suite) in [
+        (Suites::CHACHA, CHACHA),
+        (Suites::CBC, CipherSuite::PskAes128CbcSha256),
+    ] {
+        let client = ClientConfig {
+            suites,
+            ..client_config()
+        };
+        let mut w = world(client, server_config());
+        let hello = sent_now(&mut w, To::Server).remove(0);
+        assert_eq!((w.client.suite(), w.server.suite()), (None, None));
+        w.deliver(To::Server, &hello);
+        assert_eq!((w.client.suite(), w.server.suite()), (None, Some(suite)));
+        w.run();
+        assert_eq!(w.client.suite(), Some(suite));
+    }
+}
+
+#[test]
+fn no_cookie_is_asked_for_once_the_server_has_said_hello() {
+    let mut w = world(client_config(), server_config());
+    let hello = sent_now(&mut w, To::Server).remove(0);
+    w.deliver(To::Server, &hello);
+    let flight = sent_now(&mut w, To::Client).remove(0);
+    w.deliver(To::Client, first(&flight, 1));
+    let body = [0xfe, 0xff, 1, 7];
+    let verify = handshake_record(Kind::HelloVerifyRequest, 0, &body);
+    w.deliver(To::Client, &verify);
+    assert_eq!(w.client.stats().rx_repeated, 1);
+    assert_eq!(sent_now(&mut w, To::Server), Vec::<Vec<u8>>::new());
+    w.deliver(To::Client, &flight);
+    w.run();
+    w.assert_connected(CHACHA);
+}
+
+#[test]
+fn a_piece_of_a_second_verify_request_is_not_the_request() {
+    let mut w = world(client_config(), server_config());
+    sent_now(&mut w, To::Server);
+    let verify = |cookie| handshake_record(Kind::HelloVerifyRequest, 0, &[0xfe, 0xff, 1, cookie]);
+    w.deliver(To::Client, &verify(7));
+    assert_eq!(sent_now(&mut w, To::Server).len(), 1);
+    let mut piece = verify(8);
+    piece[13 + 3] += 1; // one byte more is to come
+    w.deliver(To::Client, &piece);
+    assert_eq!(w.client.stats().rx_repeated, 1);
+    assert_eq!(sent_now(&mut w, To::Server), Vec::<Vec<u8>>::new());
+}

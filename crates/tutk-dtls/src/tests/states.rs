@@ -223,3 +223,20 @@ fn a_piece_of_a_second_verify_request_is_not_the_request() {
     assert_eq!(w.client.stats().rx_repeated, 1);
     assert_eq!(sent_now(&mut w, To::Server), Vec::<Vec<u8>>::new());
 }
+
+#[test]
+fn a_message_with_a_number_to_come_is_dropped() {
+    let mut w = world(client_config(), server_config());
+    let hello = sent_now(&mut w, To::Server).remove(0);
+    w.deliver(To::Server, &hello);
+    let flight = sent_now(&mut w, To::Client).remove(0);
+    let done = |seq| handshake_record(Kind::ServerHelloDone, seq, &[]);
+    w.deliver(To::Client, first(&flight, 2));
+    w.deliver(To::Client, &done(3));
+    assert_eq!(w.client.stats().rx_ahead, 1);
+    assert_eq!(sent_now(&mut w, To::Server), Vec::<Vec<u8>>::new());
+    w.deliver(To::Client, &done(2));
+    w.run();
+    w.assert_connected(CHACHA);
+    assert_eq!(w.client.stats().rx_bad_handshake, 0);
+}

@@ -368,4 +368,69 @@ mod tests {
         }
         assert!(read_hello_verify_request(&[0xfe, 0xff, 4, 1]).is_err());
     }
+
+    #[test]
+    #[cfg(feature = "server")]
+    fn only_dtls_1_2_and_what_comes_after_it_will_do() {
+        for (version, ok) in [
+            ("fefd", true),
+            ("fefc", true),
+            ("feff", false),
+            ("0303", false),
+            ("0100", false),
+        ] {
+            let hello = version.to_owned() + &"00".repeat(34) + "000200ae0100";
+            let hello = hex::decode(hello).unwrap();
+            assert_eq!(ClientHello::read(&hello).unwrap().speaks_1_2, ok);
+        }
+    }
+
+    #[test]
+    #[cfg(all(feature = "client", feature = "server"))]
+    fn what_a_hello_asks_for_is_answered_where_it_has_a_meaning_and_nothing_else() {
+        for (suite, points) in [
+            (CipherSuite::EcdhePskChaCha20Poly1305, "000b00020100"),
+            (CipherSuite::PskAes128CbcSha256, ""),
+        ] {
+            for bits in 0..8 {
+                let asked = [(1, "ff01000100"), (2, "000b00020100"), (4, "00170000")];
+                let offered: String = asked
+                    .iter()
+                    .map(|(bit, ext)| if bits & bit != 0 { *ext } else { "" })
+                    .collect();
+                let hello = "fefd".to_owned()
+                    + &"00".repeat(34)
+                    + "0002ccac0100"
+                    + &format!("{:04x}{offered}", offered.len() / 2);
+                let hello = hex::decode(hello).unwrap();
+                let asks = ClientHello::read(&hello).unwrap().asks;
+                let answer = written(|w| write_server_hello(w, &[7; 32], suite, asks));
+                let expected = offered.replace("000b00020100", points);
+                let expected = if expected.is_empty() {
+                    expected
+                } else {
+                    format!("{:04x}{expected}", expected.len() / 2)
+                };
+                assert_eq!(hex::encode(&answer[38..]), expected, "{suite} {bits}");
+                let read = ServerHello::read(&answer).unwrap();
+                assert_eq!(read.extended_master_secret, bits & 4 != 0);
+                assert!(!read.bad_extension);
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "client")]
+    fn a_server_that_renegotiates_is_not_believed() {
+        for (content, bad) in [("00", false), ("0100", true), ("", true)] {
+            let n = content.len() / 2;
+            let hello = "fefd".to_owned()
+                + &"00".repeat(33)
+                + "00ae00"
+                + &format!("{:04x}ff01{n:04x}{content}", n + 4);
+            let hello = hex::decode(hello).unwrap();
+            let read = ServerHello::read(&hello).unwrap();
+            assert_eq!(read.bad_extension, bad, "{content}");
+        }
+    }
 }

@@ -240,3 +240,27 @@ fn a_message_with_a_number_to_come_is_dropped() {
     w.assert_connected(CHACHA);
     assert_eq!(w.client.stats().rx_bad_handshake, 0);
 }
+
+#[test]
+fn a_wiretap_reads_what_either_side_said_and_who_said_it() {
+    let psk = PSK;
+    let client = ClientConfig {
+        suites: Suites::CBC,
+        ..client_config()
+    };
+    let mut w = world(client, server_config());
+    w.run();
+    let random = |to| {
+        let (_, datagram) = w.sent.iter().find(|(t, _)| *t == to).unwrap();
+        let body = records(datagram).remove(0).3;
+        <[u8; 32]>::try_from(&body[14..46]).unwrap()
+    };
+    let wiretap = Wiretap::with_psk(&psk, &random(To::Server), &random(To::Client)).unwrap();
+    for (to, text) in [(To::Server, b"request"), (To::Client, b"answers")] {
+        let by_client = to == To::Server;
+        let record = w.sealed(to, text);
+        let heard = |by| wiretap.open(by, &mut record.clone()).map(|t| t.to_vec());
+        assert_eq!(heard(by_client), Some(text.to_vec()));
+        assert_eq!(heard(!by_client), None);
+    }
+}

@@ -10,6 +10,7 @@ mod fuzz;
 mod interop;
 mod long;
 mod loopback;
+mod mutants;
 mod process;
 mod qemu;
 mod report;
@@ -71,6 +72,8 @@ enum Command {
     },
     /// Says which part of the core crates' lines their tests execute; fails below 95 %
     Coverage,
+    /// Changes one place at a time and says which changes no test notices; fails when docs/mutants.md explains one not
+    Mutants(mutants::Options),
     /// Weighs firmware and writes docs/memory.md: flash, RAM, stack, instructions
     Size {
         /// Measure the riscv32imc client alone; fail when a figure is more than 2 % above benches/size.json
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
             }
             Command::Sim { args } => sim::run(&args).map(drop),
             Command::Coverage => coverage::run().map(drop),
+            Command::Mutants(options) => mutants::run(&options).map(|said| println!("{said}")),
             Command::Fuzz(options) => fuzz::run(&options).map(drop),
             Command::Size { check } => size::size(check).map(|said| println!("{said}")),
             Command::Panics => size::panics::check().map(|said| println!("{said}")),

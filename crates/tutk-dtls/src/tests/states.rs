@@ -4,7 +4,8 @@ use core::time::Duration;
 
 use tutk_core::{Cx, Layer};
 
-use super::wire::{handshake_record, plain_record, sent_now, world};
+use super::wire::world;
+use super::world::{handshake_record, plain_record, sent_now};
 use super::world::*;
 use crate::message::Kind;
 use crate::*;

@@ -524,6 +524,19 @@ mod tests {
     }
 
     #[test]
+    fn only_k10001_is_read_as_a_challenge() {
+        let mut a = authenticator(ENR, Hello::Empty, ResponseCommand::K10002);
+        poll(&mut a).unwrap();
+        for code in [10000, 10002, 10003, 10005, 10007, 10009] {
+            assert_eq!(handle(&mut a, code, &challenge(1, CHALLENGE)), Ok(None));
+            // A status that would end the login.
+            assert_eq!(handle(&mut a, code, &challenge(5, CHALLENGE)), Ok(None));
+        }
+        assert_eq!(poll(&mut a), None);
+        assert_eq!(a.stats().rx_unexpected, 12);
+    }
+
+    #[test]
     fn debug_shows_no_secret_in_any_state() {
         let mut a = authenticator("SecretSecretSecret", Hello::WakeUp, ResponseCommand::K10002);
         let mut shown = format!("{a:?}");

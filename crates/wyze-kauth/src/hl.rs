@@ -205,6 +205,17 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_body_has_65535_bytes() {
+        let mut bytes = message(5, Code::K10000, b"");
+        bytes.resize(HEADER_LEN + 0x1_0001, 7);
+        for (length, fits) in [(0xffff_u32, true), (0x1_0000, false), (0x1_0001, false)] {
+            bytes[6..10].copy_from_slice(&length.to_le_bytes());
+            let read = Message::parse(&bytes).map(|m| m.payload.len() as u32);
+            assert_eq!(read, fits.then_some(length).ok_or(Malformed::BadLength));
+        }
+    }
+
+    #[test]
     fn a_body_that_does_not_fit_fails_the_writer() {
         let mut memory = [0u8; 8192];
         let mut w = Writer::new(&mut memory);

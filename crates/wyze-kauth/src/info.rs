@@ -273,6 +273,8 @@ fn granted(value: &str) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json;
+    use tutk_core::wire::Writer;
 
     const JSON: &str = r#"{"connectionRes":"1","cameraInfo":{"basicInfo":{"firmware":"4.36.11","hardware":"0.0.0.0","mac":"AABBCCDDEEFF","model":"WYZE_CAKP2JFUS","type":"camera","wifidb":"72"},"channelResquestResult":{"audio":"1","video":"2"},"videoParm":{"bitRate":"120","fps":20,"horizontalFlip":"1","resolving":"1","type":"H264","time":1},"recordType":{"type":"2"},"apartalarmParm":{"type":"0","startX":"0"},"sdParm":{"status":"1","capacity":"30416","free":"1024","detail":[0,1]}}}"#;
 
@@ -298,6 +300,59 @@ mod tests {
             (sd.status, sd.capacity, sd.free),
             (Some(1), Some(30416), Some(1024))
         );
+    }
+
+    #[test]
+    fn every_field_has_its_own_place() {
+        let json = r#"{"connectionRes":"1","cameraInfo":{"basicInfo":{"hardware":"2.1","type":"camera"},"videoParm":{"horizontalFlip":"1","verticalFlip":"2","logo":"3"},"recordType":{"type":"4","other":"5"},"apartalarmParm":{"type":"6","startX":"7"}}}"#;
+        let expected = CameraInfo {
+            hardware: Some("2.1"),
+            kind: Some("camera"),
+            video_settings: VideoSettings {
+                horizontal_flip: Some(1),
+                vertical_flip: Some(2),
+                logo: Some(3),
+                ..VideoSettings::default()
+            },
+            recording: Some(4),
+            motion_zone: Some(6),
+            ..CameraInfo::default()
+        };
+        assert_eq!(CameraInfo::parse(json.as_bytes()), Ok(expected));
+    }
+
+    #[test]
+    fn what_is_known_is_written_and_read_back_and_what_is_not_is_left_out() {
+        fn written(info: &CameraInfo<'_>) -> String {
+            let mut memory = [0; 512];
+            let mut w = Writer::new(&mut memory);
+            json::object(&mut w, |o| {
+                o.number("connectionRes", 1);
+                o.object("cameraInfo", |o| info.write(o));
+            });
+            String::from_utf8(w.finish().unwrap().to_vec()).unwrap()
+        }
+        let plain = CameraInfo::describe("M", "1.2", "AABBCCDDEEFF");
+        let shown = written(&plain);
+        assert!(
+            !shown.contains("videoParm") && !shown.contains("sdParm"),
+            "{shown}"
+        );
+        let full = CameraInfo {
+            video_settings: VideoSettings {
+                bit_rate: Some(120),
+                vertical_flip: Some(2),
+                ..VideoSettings::default()
+            },
+            sd_card: SdCard {
+                capacity: Some(30416),
+                ..SdCard::default()
+            },
+            ..plain
+        };
+        for info in [plain, full] {
+            assert_eq!(CameraInfo::parse(written(&info).as_bytes()), Ok(info));
+        }
     }
 
     #[test]

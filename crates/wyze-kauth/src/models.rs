@@ -370,6 +370,11 @@ mod tests {
             wire("WYZEDB3", Quality::Sd),
             (10052, vec![60, 0, 5, 0, 0, 0])
         );
+        assert_eq!(
+            wire("WYZEDB3", Quality::P720),
+            (10052, vec![120, 0, 4, 0, 0, 0]),
+            "it has but two sizes"
+        );
     }
 
     #[test]

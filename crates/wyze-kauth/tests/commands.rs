@@ -210,6 +210,46 @@ fn only_two_commands_are_not_answered() {
 }
 
 #[test]
+fn only_1_means_done() {
+    let done = |result| Done::decode(&[result]).unwrap().is_ok();
+    assert!(done(1));
+    assert!(![0, 2, 255].into_iter().any(done));
+}
+
+#[test]
+fn camera_parameters_are_written_as_they_were_read() {
+    let json = br#"{"1":"120","5":"-3"}"#;
+    let params = CameraParams::decode(json).unwrap();
+    assert_eq!((params.get(1), params.get(5)), (Some(120), Some(-3)));
+    assert_eq!(body(&params), json);
+}
+
+#[test]
+fn a_step_turns_the_way_it_says() {
+    let position = |state: &mut CameraState| {
+        let reply = answer(state, &message(&GetPtzPosition { time: 1 })).unwrap();
+        let reply = Message::parse(&reply).unwrap();
+        let at = reply.reply_to::<GetPtzPosition>().unwrap();
+        (i32::from(at.vertical), i32::from(at.horizontal))
+    };
+    let (pans, tilts) = ([Pan::Left, Pan::Right], [Tilt::Up, Tilt::Down]);
+    for (pan, tilt, by) in [
+        (pans[0], tilts[0], (3, -3)),
+        (pans[1], tilts[0], (3, 3)),
+        (pans[0], tilts[1], (-3, -3)),
+        (pans[1], tilts[1], (-3, 3)),
+    ] {
+        let mut state = CameraState::new();
+        answer(&mut state, &message(&ResetRotation::START));
+        let before = position(&mut state);
+        let speed = 3;
+        answer(&mut state, &message(&RotateByAction { pan, tilt, speed })).unwrap();
+        let after = position(&mut state);
+        assert_eq!((after.0 - before.0, after.1 - before.1), by);
+    }
+}
+
+#[test]
 fn cruise_points_are_read_with_and_without_their_blank_byte() {
     let short = hex::decode("02052c010a285e01ff").unwrap();
     let long = hex::decode("02052c010a00285e01ff00").unwrap();
@@ -219,6 +259,8 @@ fn cruise_points_are_read_with_and_without_their_blank_byte() {
     }
     assert_eq!(CruisePoints::decode(&[0]), Ok(CruisePoints::default()));
     assert!(CruisePoints::decode(&[17; 100]).is_err(), "too many");
+    let all = CruisePoints::new(&[points().as_slice()[0]; MAX_CRUISE_POINTS]).unwrap();
+    assert_eq!(CruisePoints::decode(&body(&all)), Ok(all), "as many as go");
     assert!(CruisePoints::new(&[points().as_slice()[0]; 17]).is_err());
 }
 

@@ -148,6 +148,25 @@ mod tests {
     }
 
     #[test]
+    fn an_ack_is_written_whole_or_not_at_all() {
+        for missing in [&[][..], &[7], &[7, 9], &[7, 8, 9, 10, 11, 12]] {
+            let mut memory = [0; 64];
+            let mut tx = TxBuf::new(&mut memory);
+            ack(0, 0, 5, 0, 1, 0).write(missing, &mut tx).unwrap();
+            let needed = tx.len();
+            for (room, result) in [(needed, Ok(())), (needed - 1, Err(Full)), (0, Err(Full))] {
+                let mut tx = TxBuf::new(&mut memory[..room]);
+                assert_eq!(ack(0, 0, 5, 0, 1, 0).write(missing, &mut tx), result);
+                assert_eq!(
+                    tx.is_empty(),
+                    result.is_err(),
+                    "{missing:?} in {room} bytes"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn statistics_reply_matches_the_vector() {
         let vectors = vectors();
         let expected = bytes_of(&vectors["derived_av"]["stats_reply_for_clock_0x510b"]);

@@ -96,6 +96,16 @@ mod tests {
     }
 
     #[test]
+    fn the_length_of_a_frame_has_13_bits() {
+        for len in [7u32, 0x7ff, 0x800, 0x1000, 0x1fff] {
+            let [_, high, middle, low] = (len << 5).to_be_bytes();
+            let header = [0xff, 0xf1, 0x60, 0x40 | high, middle, low | 0x1f, 0xfc];
+            let read = Adts::parse(&header).unwrap();
+            assert_eq!((u32::from(read.frame_len), read.channels), (len, 1));
+        }
+    }
+
+    #[test]
     fn refuses_what_is_no_adts() {
         assert_eq!(Adts::parse(&[0xff, 0xf1, 0x60]), Err(Malformed::Truncated));
         assert_eq!(Adts::parse(&[0xfe; 7]), Err(Malformed::BadMagic));

@@ -179,11 +179,6 @@ impl ChunkStream {
                 total: unfinished.total,
             },
         });
-        if let Some(unfinished) = dropped
-            && !restarted
-        {
-            self.edge = Some(unfinished.number);
-        }
         if dropped.is_none() {
             dropped = self.missing_before(packet);
         }
@@ -383,6 +378,24 @@ mod tests {
         push_all(&mut stream, &frame_packets(1, true, &[1; 10]));
         let (_, dropped, whole) = push_all(&mut stream, &frame_packets(3, false, &[3; 10]));
         assert_eq!((dropped[0].number, whole), (2, 0));
+    }
+
+    #[test]
+    fn previous_tells_that_skipped_numbers_are_no_loss() {
+        let skipping = |number, previous: u32| {
+            let mut packets = frame_packets(number, false, &[7; 10]);
+            packets[0][20..24].copy_from_slice(&previous.to_le_bytes());
+            packets
+        };
+        let mut stream = ChunkStream::new(Stream::Video, true);
+        push_all(&mut stream, &frame_packets(7, true, &[1; 10]));
+        let (_, dropped, whole) = push_all(&mut stream, &skipping(11, 7));
+        assert_eq!((dropped, whole), (vec![], 1));
+        // 0 as the previous one says nothing.
+        let mut stream = ChunkStream::new(Stream::Video, true);
+        push_all(&mut stream, &frame_packets(0, true, &[1; 10]));
+        let (_, dropped, whole) = push_all(&mut stream, &skipping(5, 0));
+        assert_eq!((dropped[0].number, whole), (1, 0));
     }
 
     #[test]

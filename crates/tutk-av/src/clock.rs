@@ -163,6 +163,30 @@ mod tests {
     }
 
     #[test]
+    fn a_sane_clock_is_believed_whatever_the_network_does() {
+        let mut clock = MediaClock::new();
+        let base = u64::from(SANE) * SECOND;
+        // Each frame is 50 ms after the one before; the second comes late, the others behind it in a burst.
+        for (i, arrival) in [0, 900, 900, 901].into_iter().enumerate() {
+            let info = info(SANE, 50_000 * i as u32, i as u32 + 1);
+            let stamp = clock.timestamp(Instant::from_millis(arrival), &info);
+            assert_eq!(stamp, base + 50_000 * i as u64);
+        }
+    }
+
+    #[test]
+    fn a_sender_that_changes_the_form_of_its_stamps_keeps_its_fraction() {
+        let mut clock = MediaClock::new();
+        let talk = FrameInfo {
+            size: 16,
+            ..info(1250, 0, 0)
+        };
+        let at = Instant::from_millis;
+        assert_eq!(clock.timestamp(at(0), &talk), 0);
+        assert_eq!(clock.timestamp(at(40), &info(0, 300_000, 1)), 50_000);
+    }
+
+    #[test]
     fn without_a_clock_the_fraction_wraps_and_gaps_come_from_arrival() {
         let mut clock = MediaClock::new();
         let start = 7_000_000;

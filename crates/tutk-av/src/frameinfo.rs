@@ -320,6 +320,14 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_is_written_as_seconds_and_microseconds() {
+        let info = FrameInfo::video(Codec::H264, 20, 1_767_239_680_123_456);
+        assert_eq!((info.unix_seconds, info.micros), (1_767_239_680, 123_456));
+        let late = FrameInfo::video(Codec::H264, 20, u64::MAX);
+        assert_eq!(late.unix_seconds, u32::MAX, "no moment after 2106");
+    }
+
+    #[test]
     fn every_size_keeps_what_it_has() {
         let bytes = [sample().to_bytes40([b'0'; 12]).as_slice(), &[9; 24]].concat();
         for size in 0..=bytes.len() {

@@ -391,6 +391,59 @@ mod tests {
     }
 
     #[test]
+    fn a_message_of_32_parts_is_the_longest() {
+        let mut memory = [0; 33 * FRAGMENT];
+        let mut assembly = Assembly::new(&mut memory);
+        let body = [5; FRAGMENT];
+        for index in 0..31 {
+            assert_eq!(
+                assembly.add(&part(1, index, 32, &body), false),
+                Added::Pending
+            );
+        }
+        assert_eq!(
+            assembly.add(&part(1, 31, 32, &body), false),
+            Added::Complete
+        );
+        assert_eq!(
+            assembly.assembled().unwrap().payload.len(),
+            32 * FRAGMENT - 4
+        );
+        assert_eq!(assembly.add(&part(2, 0, 33, &body), false), Added::Refused);
+    }
+
+    #[test]
+    fn what_came_before_a_reset_completes_no_message() {
+        let mut memory = [0; 2 * FRAGMENT];
+        let mut assembly = Assembly::new(&mut memory);
+        assembly.add(&part(7, 0, 2, &[1; FRAGMENT]), false);
+        assembly.reset();
+        assert_eq!(assembly.add(&part(7, 1, 2, &[2; 9]), false), Added::Pending);
+        assert_eq!(assembly.assembled(), None);
+        // The memory is still there.
+        let first = part(7, 0, 2, &[3; FRAGMENT]);
+        assert_eq!(assembly.add(&first, false), Added::Complete);
+    }
+
+    #[test]
+    fn a_packet_is_written_whole_or_not_at_all() {
+        for form in [IoctlForm::Wrapped, IoctlForm::Direct] {
+            for (len, index) in [(0, 0), (9, 0), (1020, 0), (1500, 0), (1500, 1)] {
+                let (payload, mut memory) = ([7; 1500], [0; 1500]);
+                let ticket = IoctlTicket::new(0, 0).form(form).fragment(index);
+                let mut tx = TxBuf::new(&mut memory);
+                ticket.write(&payload[..len], &mut tx).unwrap();
+                let needed = tx.len();
+                for (room, result) in [(needed, Ok(())), (needed - 1, Err(Full))] {
+                    let mut tx = TxBuf::new(&mut memory[..room]);
+                    assert_eq!(ticket.write(&payload[..len], &mut tx), result);
+                    assert_eq!(tx.is_empty(), result.is_err(), "{form:?} {len} in {room}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn fragments_count_the_io_type() {
         assert_eq!(IoctlTicket::fragments(0), 1);
         assert_eq!(IoctlTicket::fragments(1020), 1);

@@ -554,6 +554,34 @@ mod tests {
     }
 
     #[test]
+    fn only_one_kind_of_control_packet_is_an_ioctl() {
+        let mut bytes = packet(0, 1, 0, &[0, 1, 0, 0]);
+        (bytes[8], bytes[9]) = (0, IOCTL_SUB);
+        assert!(matches!(Message::parse(&bytes), Ok(Message::Ioctl(_))));
+        for other in [0, 0x71, 0xf0] {
+            bytes[9] = other;
+            let code = u16::from_le_bytes([0, other]);
+            assert_eq!(Message::parse(&bytes), Ok(Message::Unknown(code)));
+        }
+    }
+
+    #[test]
+    fn only_a_message_of_several_packets_may_end_in_less_than_an_io_type() {
+        let ioctl = |total: u16, index: u16, len: usize| {
+            let mut bytes = packet(0, total, index, &vec![7; len]);
+            (bytes[8], bytes[9]) = (0, IOCTL_SUB);
+            match Message::parse(&bytes) {
+                Ok(Message::Ioctl(part)) => Ok(part.body.len()),
+                other => Err(other.err()),
+            }
+        };
+        assert_eq!(ioctl(1, 0, 3), Err(Some(Malformed::Truncated)));
+        assert_eq!(ioctl(1, 0, 4), Ok(4));
+        assert_eq!(ioctl(2, 1, 3), Ok(3));
+        assert_eq!(ioctl(2, 2, 3), Err(Some(Malformed::BadValue)));
+    }
+
+    #[test]
     fn info_length_is_what_the_field_says() {
         for info_len in [16u16, 24, 32, 40, 48] {
             let bytes = packet(1, 3, info_len, &[0; 100]);

@@ -131,10 +131,8 @@ impl ParityGroup {
     /// Turns parity into the one packet that is missing. `false`, and nothing changed, when not exactly one is, or the
     /// result would not be that packet.
     pub(crate) fn recover(&self, place: FecPlace, parity: &mut [u8]) -> bool {
-        let missing = match self.all() {
-            Some(all) if self.seen != 0 => all & !self.seen,
-            _ => return false,
-        };
+        let Some(all) = self.all() else { return false };
+        let missing = all & !self.seen;
         if !missing.is_power_of_two()
             || (place.group, place.size) != (self.group, self.size)
             || parity.len() < self.len
@@ -156,5 +154,157 @@ impl ParityGroup {
             *byte ^= x;
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Message;
+    use crate::wire::WRAPPED;
+
+    const COUNTER: u16 = 0xfffa;
+
+    /// A data packet of a group: type of its inner header, and bytes behind that.
+    fn packet(group: u16, index: u8, size: u8, kind: u8, bytes: &[u8]) -> Vec<u8> {
+        let mut all = vec![WRAPPED, 0, 0x0c, 0, 0, 0, 0, 0];
+        all.extend(group.to_le_bytes());
+        all.extend([index, size, 1, 0, 0, 0]);
+        let counter = COUNTER.wrapping_add(index.into());
+        all.extend([kind, 0]);
+        for field in [counter, 999, index.into(), bytes.len() as u16, 0] {
+            all.extend(field.to_le_bytes());
+        }
+        all.extend([1, 0, 0, 0, 2, 0, 0, 0]);
+        all.extend(bytes);
+        all
+    }
+
+    fn media(bytes: &[u8]) -> MediaPacket<'_> {
+        match Message::parse(bytes) {
+            Ok(Message::Media(packet)) => packet,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The packets of group 5, each of another length and with other bytes.
+    fn group(size: u8) -> Vec<Vec<u8>> {
+        let kind = |i: u8| [5, 7, 3][usize::from(i % 3)];
+        (0..size)
+            .map(|i| packet(5, i, size, kind(i), &vec![i ^ 0x5a; 100 + usize::from(i)]))
+            .collect()
+    }
+
+    fn parity_of(packets: &[Vec<u8>]) -> (FecPlace, Vec<u8>) {
+        let mut sender = ParityGroup::new();
+        packets.iter().for_each(|bytes| sender.add(&media(bytes)));
+        assert!(sender.is_complete());
+        let (place, bytes) = sender.parity();
+        (place, bytes.to_vec())
+    }
+
+    /// What comes of parity when `missing` has not come, and `also` came besides.
+    fn recovered(packets: &[Vec<u8>], missing: usize, also: &[Vec<u8>]) -> Option<Vec<u8>> {
+        let (place, mut parity) = parity_of(packets);
+        let mut receiver = ParityGroup::new();
+        for (i, bytes) in packets.iter().enumerate() {
+            if i != missing {
+                receiver.add(&media(bytes));
+            }
+        }
+        also.iter().for_each(|bytes| receiver.add(&media(bytes)));
+        let len = media(&packets[missing]).protected.len();
+        receiver
+            .recover(place, &mut parity)
+            .then(|| parity[..len].to_vec())
+    }
+
+    #[test]
+    fn any_one_packet_of_a_group_of_2_to_32_comes_back() {
+        for size in [2, 20, 31, 32] {
+            let packets = group(size);
+            for missing in 0..packets.len() {
+                let back = recovered(&packets, missing, &[]);
+                assert_eq!(back.as_deref(), Some(media(&packets[missing]).protected));
+            }
+        }
+    }
+
+    #[test]
+    fn a_packet_twice_or_of_another_stream_of_counters_does_not_spoil_a_group() {
+        let packets = group(20);
+        let good = Some(media(&packets[7]).protected.to_vec());
+        assert_eq!(recovered(&packets, 7, &packets[3..4]), good, "twice");
+        let mut other = packets[7].clone();
+        other[18] ^= 1; // its counter
+        assert_eq!(recovered(&packets, 7, &[other]), good, "another counter");
+        let mut other = packets[7].clone();
+        other[11] = 19; // the size of its group
+        assert_eq!(recovered(&packets, 7, &[other]), good, "another size");
+        let older = packet(4, 7, 20, 5, &[1; 100]);
+        assert_eq!(recovered(&packets, 7, &[older]), good, "an older group");
+        for (index, size) in [(20, 20), (33, 40), (255, 255), (0, 0)] {
+            let other = packet(5, index, size, 5, &[1; 100]);
+            assert_eq!(recovered(&packets, 7, &[other]), good, "{index} of {size}");
+        }
+    }
+
+    #[test]
+    fn a_copy_counts_like_the_packet_it_is_a_copy_of() {
+        let packets = group(6);
+        for copied in 0..6 {
+            let mut copy = packets[copied].clone();
+            copy[16] += 1;
+            assert!(media(&copy).resent);
+            for missing in (0..6).filter(|missing| *missing != copied) {
+                let (place, mut parity) = parity_of(&packets);
+                let mut receiver = ParityGroup::new();
+                for i in (0..6).filter(|i| *i != missing) {
+                    receiver.add(&media(if i == copied { &copy } else { &packets[i] }));
+                }
+                assert!(receiver.recover(place, &mut parity));
+                let expected = media(&packets[missing]).protected;
+                assert_eq!(&parity[..expected.len()], expected);
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_packet_takes_part_and_a_longer_one_does_not() {
+        let longest = LONGEST - size_of::<Inner>() - FrameInfo::CAMERA;
+        // The last packet of a frame: a whole fragment and FRAMEINFO of 40 bytes, or of 41.
+        let last = |info: u16| {
+            let mut bytes = packet(5, 1, 2, 5, &vec![7; longest + usize::from(info)]);
+            (bytes[17], bytes[1]) = (1, 1);
+            bytes[22..24].copy_from_slice(&info.to_le_bytes());
+            bytes
+        };
+        let first = packet(5, 0, 2, 5, &[1; 1024]);
+        let mut whole = ParityGroup::new();
+        whole.add(&media(&first));
+        whole.add(&media(&last(41)));
+        assert!(!whole.is_complete());
+        whole.add(&media(&last(40)));
+        assert!(whole.is_complete());
+        assert_eq!(whole.parity().1.len(), LONGEST);
+    }
+
+    #[test]
+    fn parity_shorter_than_a_packet_of_its_group_yields_nothing() {
+        let mut packets = group(20);
+        packets[3] = packet(5, 3, 20, 5, &[9; 1020]);
+        let (place, parity) = parity_of(&packets);
+        let mut receiver = ParityGroup::new();
+        for bytes in packets.iter().skip(1) {
+            receiver.add(&media(bytes));
+        }
+        let longest = media(&packets[3]).protected.len();
+        for (len, comes) in [(longest - 1, false), (longest, true), (parity.len(), true)] {
+            let mut parity = parity[..len].to_vec();
+            assert_eq!(receiver.recover(place, &mut parity), comes, "{len} bytes");
+        }
+        let mut nothing = parity.clone();
+        assert!(!ParityGroup::new().recover(place, &mut nothing));
+        assert_eq!(nothing, parity);
     }
 }

@@ -297,3 +297,6 @@ impl<'m> Repair<'m> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

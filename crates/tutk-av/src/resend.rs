@@ -158,3 +158,92 @@ fn mark_as_copy(message: &mut [u8]) {
         *kind += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+    use crate::testing::{frame_packets, media};
+
+    const NOW: Instant = Instant::from_millis(100_000);
+
+    /// Keeps the packet with `counter`, whose message is `len` bytes long.
+    fn keep(resend: &mut Resend<'_>, counter: u16, len: usize) {
+        let mut packet = frame_packets(1, true, b"a frame").remove(0);
+        packet[10..12].copy_from_slice(&counter.to_le_bytes());
+        let mut message = vec![0x20; len];
+        message[..2].copy_from_slice(&counter.to_le_bytes());
+        resend.keep(&media(&packet), &message);
+    }
+
+    /// Counters of the copies that go out, at most so many.
+    fn copies(resend: &mut Resend<'_>, now: Instant, most: usize) -> Vec<u16> {
+        let mut all = Vec::new();
+        for _ in 0..most {
+            let mut memory = [0; MESSAGE];
+            let mut tx = TxBuf::new(&mut memory);
+            if !resend.write(now, &mut tx).unwrap() {
+                break;
+            }
+            all.push(u16::from_le_bytes([tx.payload()[0], tx.payload()[1]]));
+        }
+        all
+    }
+
+    #[test]
+    fn only_what_is_kept_is_sent_again() {
+        let mut memory = vec![0; 4 * RESEND_SLOT];
+        let mut resend = Resend::new(&mut memory);
+        resend.want(NOW, 0);
+        assert_eq!(copies(&mut resend, NOW, 9), [0; 0], "nothing is kept yet");
+        for counter in 0..6 {
+            keep(&mut resend, counter, 100);
+        }
+        keep(&mut resend, 6, MESSAGE + 1);
+        for counter in 0..8 {
+            resend.want(NOW, counter);
+        }
+        // 4 and 5 took the places of 0 and 1; 6, too long to be kept, that of 2.
+        assert_eq!(copies(&mut resend, NOW, 9), [4, 5, 3]);
+    }
+
+    #[test]
+    fn a_request_within_60_ms_of_a_copy_is_ignored() {
+        let mut memory = vec![0; 4 * RESEND_SLOT];
+        let mut resend = Resend::new(&mut memory);
+        keep(&mut resend, 3, 100);
+        for (after, sent) in [
+            (0, true),
+            (59, false),
+            (60, true),
+            (119, false),
+            (120, true),
+        ] {
+            let now = NOW + Duration::from_millis(after);
+            resend.want(now, 3);
+            assert_eq!(
+                copies(&mut resend, now, 9).len(),
+                usize::from(sent),
+                "{after} ms"
+            );
+        }
+    }
+
+    #[test]
+    fn each_copy_that_goes_out_makes_room_for_a_request() {
+        let mut memory = vec![0; 200 * RESEND_SLOT];
+        let mut resend = Resend::new(&mut memory);
+        for counter in 0..200 {
+            keep(&mut resend, counter, 100);
+        }
+        let want = |resend: &mut Resend<'_>, counters: core::ops::Range<u16>| {
+            counters.for_each(|counter| resend.want(NOW, counter));
+        };
+        want(&mut resend, 0..100);
+        assert_eq!(copies(&mut resend, NOW, 40), (0..40).collect::<Vec<_>>());
+        want(&mut resend, 100..200);
+        let rest: Vec<_> = (40..64).chain(100..140).collect();
+        assert_eq!(copies(&mut resend, NOW, 200), rest);
+    }
+}

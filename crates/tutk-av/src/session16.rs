@@ -392,3 +392,67 @@ fn put(parts: &[&[u8]], tx: &mut TxBuf<'_>) -> Result<(), Full> {
     }
     parts.iter().try_for_each(|part| tx.append(part))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_written_whole_or_not_at_all() {
+        type Write = fn(&mut TxBuf<'_>) -> Result<(), Full>;
+        let all: [(Write, usize); 5] = [
+            (|tx| write_ioctl(0, &[7; 50], tx), 24 + 4 + 50),
+            (
+                |tx| write_whole(0, &[7; 50], &[0; INFO_LEN], tx),
+                24 + 32 + 50,
+            ),
+            (
+                |tx| write_talk(0, &[7; 50], &[0; INFO_LEN], tx),
+                24 + 50 + 8 + 32,
+            ),
+            (|tx| write_login_reply(0, &[0; 32], tx), 24 + 32),
+            (
+                |tx| {
+                    write_chunk(0, 1, &[7; 1500], &[0; INFO_LEN], tx)
+                        .map(|written| assert!(written))
+                },
+                24 + 1500 - 1024 + 32,
+            ),
+        ];
+        for (write, needed) in all {
+            let mut memory = [0; 200 + FRAGMENT];
+            let mut tx = TxBuf::new(&mut memory[..needed]);
+            assert_eq!(write(&mut tx), Ok(()));
+            assert_eq!(tx.len(), needed);
+            let mut tx = TxBuf::new(&mut memory[..needed - 1]);
+            assert_eq!(write(&mut tx), Err(Full));
+            assert!(tx.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_frame_in_one_packet_has_at_most_1024_bytes() {
+        for (len, taken) in [(FRAGMENT, true), (FRAGMENT + 1, false)] {
+            let (data, mut memory) = (vec![7; len], [0; 2 * FRAGMENT]);
+            let info = FrameInfo::video(crate::Codec::H264, 20, 0).to_bytes32();
+            let mut tx = TxBuf::new(&mut memory);
+            write_whole(0, &data, &info, &mut tx).unwrap();
+            let read = match parse(tx.payload()) {
+                Ok(Message16::Media(packet)) => Ok(packet.payload.len()),
+                other => Err(other),
+            };
+            assert_eq!(read, taken.then_some(len).ok_or(Err(Malformed::BadLength)));
+        }
+    }
+
+    #[test]
+    fn an_answer_of_the_later_generations_is_one_too() {
+        let mut memory = [0; 200];
+        let mut tx = TxBuf::new(&mut memory);
+        crate::login::write_reply(77, true, true, &mut tx).unwrap();
+        let Ok(Message16::LoginReply(reply)) = parse(tx.payload()) else {
+            panic!()
+        };
+        assert_eq!((reply.serial, reply.two_way), (77, true));
+    }
+}

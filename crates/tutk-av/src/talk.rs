@@ -172,6 +172,13 @@ mod tests {
         };
         assert_eq!(packetizer.write(&frame, &mut tx), Err(Full));
         frame.data = &[0; 1024];
+        let needed = 36 + 1024 + FrameInfo::TALK;
+        let mut small = [0; 36 + 1024 + FrameInfo::TALK];
+        let mut full = TxBuf::new(&mut small[..needed - 1]);
+        assert_eq!(packetizer.write(&frame, &mut full), Err(Full));
+        assert!(full.is_empty());
+        let mut just = TxBuf::new(&mut small);
+        assert_eq!(packetizer.clone().write(&frame, &mut just), Ok(()));
         packetizer.write(&frame, &mut tx).unwrap();
         assert_eq!(media(tx.payload()).frame, 1);
     }

@@ -107,6 +107,7 @@ fn the_widest_gap_is_given_up_in_a_bounded_number_of_polls() {
     assert_eq!(outputs.last(), Some(&(257, None)));
     // One further is taken for a sender that counts anew, and waits apart.
     push(&mut video, at(901), &frame(514, true, 10));
+    assert_eq!(video.poll_timeout(), None, "for nothing in particular");
     assert_eq!(poll(&mut video, at(9000)), []);
 }
 

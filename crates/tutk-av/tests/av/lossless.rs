@@ -85,21 +85,21 @@ fn duplicates_are_no_reason_for_anything() {
     assert_eq!((seen.app.rx_holes, seen.camera.tx_resent), (0, 0));
 }
 
-struct Pair<'m> {
-    cx: Cx<'m>,
-    app: Initiator<'m>,
-    camera: Responder<'m>,
+pub(crate) struct Pair<'m> {
+    pub(crate) cx: Cx<'m>,
+    pub(crate) app: Initiator<'m>,
+    pub(crate) camera: Responder<'m>,
     packetizer: Packetizer,
 }
 
 const MEMORY: usize = 100 * RESEND_SLOT;
 
 /// Both sides in lossless mode, with nothing under way; `armed`: the camera's clock has been echoed.
-fn with_pair(armed: bool, test: impl FnOnce(&mut Pair<'_>)) {
+pub(crate) fn with_pair(armed: bool, test: impl FnOnce(&mut Pair<'_>)) {
     with_parity(armed, false, test);
 }
 
-fn with_parity(armed: bool, parity: bool, test: impl FnOnce(&mut Pair<'_>)) {
+pub(crate) fn with_parity(armed: bool, parity: bool, test: impl FnOnce(&mut Pair<'_>)) {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let mut cx = Cx::new(Instant::ZERO, &mut rng);
     let (mut repair, mut copies) = (RepairMemory::new(), vec![0; MEMORY]);
@@ -143,7 +143,7 @@ fn with_parity(armed: bool, parity: bool, test: impl FnOnce(&mut Pair<'_>)) {
     test(&mut pair);
 }
 
-fn take<L: Layer>(layer: &mut L, cx: &mut Cx<'_>) -> Vec<Vec<u8>> {
+pub(crate) fn take<L: Layer>(layer: &mut L, cx: &mut Cx<'_>) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     loop {
         let mut memory = [0; 1200];
@@ -157,13 +157,13 @@ fn take<L: Layer>(layer: &mut L, cx: &mut Cx<'_>) -> Vec<Vec<u8>> {
 }
 
 impl Pair<'_> {
-    fn advance(&mut self, millis: u64) {
+    pub(crate) fn advance(&mut self, millis: u64) {
         self.cx.now += Duration::from_millis(millis);
         self.app.handle_timeout(&mut self.cx).unwrap();
         self.camera.handle_timeout(&mut self.cx).unwrap();
     }
 
-    fn give_camera(&mut self, messages: &[Vec<u8>]) {
+    pub(crate) fn give_camera(&mut self, messages: &[Vec<u8>]) {
         for message in messages {
             let mut bytes = message.clone();
             let mut input = Datagram::new("192.0.2.7:1".parse().unwrap(), &mut bytes);
@@ -174,7 +174,7 @@ impl Pair<'_> {
     }
 
     /// Counters of the media packets, and whether they are copies.
-    fn give_app(&mut self, messages: &[Vec<u8>]) -> Vec<(u16, bool)> {
+    pub(crate) fn give_app(&mut self, messages: &[Vec<u8>]) -> Vec<(u16, bool)> {
         let mut seen = Vec::new();
         for message in messages {
             let mut bytes = message.clone();
@@ -188,7 +188,7 @@ impl Pair<'_> {
     }
 
     /// The packets of a frame of so many.
-    fn frame(&mut self, packets: usize) -> Vec<Vec<u8>> {
+    pub(crate) fn frame(&mut self, packets: usize) -> Vec<Vec<u8>> {
         let data = vec![0x5a; (packets - 1) * 1024 + 500];
         let mut out = self.packetizer.start(&video_frame(true, &data));
         let mut all = Vec::new();
@@ -404,7 +404,7 @@ fn nothing_is_sent_again_before_the_statistics_exchange() {
 }
 
 /// An ACK that lists `missing`.
-fn ack(missing: impl ExactSizeIterator<Item = u16>) -> Vec<u8> {
+pub(crate) fn ack(missing: impl ExactSizeIterator<Item = u16>) -> Vec<u8> {
     let mut bytes = hex::decode("09000c000000000000000000ffff").unwrap();
     bytes.extend((missing.len() as u16).to_le_bytes());
     bytes.extend([0; 6]);

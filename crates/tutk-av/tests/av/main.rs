@@ -1,8 +1,11 @@
 //! Tests of the public interface.
 
+mod again;
 mod assembler;
 mod common;
+mod counters;
 mod errors;
+mod limits;
 mod lossless;
 mod lossy;
 mod pair;

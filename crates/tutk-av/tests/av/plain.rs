@@ -15,12 +15,16 @@ fn real(name: &str) -> serde_json::Value {
     list.iter().find(|v| v["name"] == name).unwrap().clone()
 }
 
-fn give<'p, L: Layer>(layer: &mut L, cx: &mut Cx<'_>, bytes: &'p mut [u8]) -> Option<L::Event<'p>> {
+pub(crate) fn give<'p, L: Layer>(
+    layer: &mut L,
+    cx: &mut Cx<'_>,
+    bytes: &'p mut [u8],
+) -> Option<L::Event<'p>> {
     let mut input = Datagram::new("192.0.2.7:1".parse().unwrap(), bytes);
     layer.handle_datagram(cx, &mut input).ok().unwrap()
 }
 
-fn take<L: Layer>(layer: &mut L, cx: &mut Cx<'_>) -> Vec<Vec<u8>> {
+pub(crate) fn take<L: Layer>(layer: &mut L, cx: &mut Cx<'_>) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     loop {
         let mut memory = [0; 1500];
@@ -33,12 +37,12 @@ fn take<L: Layer>(layer: &mut L, cx: &mut Cx<'_>) -> Vec<Vec<u8>> {
     }
 }
 
-fn rng() -> ChaCha8Rng {
+pub(crate) fn rng() -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(16)
 }
 
 /// Both sides, logged in, in a generation; what passed between them.
-fn connected(
+pub(crate) fn connected(
     generation: Generation,
     cx: &mut Cx<'_>,
 ) -> (Initiator<'static>, Responder<'static>, Vec<Vec<u8>>) {
@@ -257,7 +261,7 @@ fn frames_of_both_generations_come_with_the_short_frameinfo_of_others() {
 }
 
 /// All packets of a frame, as a camera sends them.
-fn sent_by(
+pub(crate) fn sent_by(
     camera: &mut Responder<'_>,
     packetizer: &mut Packetizer,
     frame: &OutFrame<'_>,

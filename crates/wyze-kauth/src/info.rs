@@ -333,6 +333,16 @@ mod tests {
             String::from_utf8(w.finish().unwrap().to_vec()).unwrap()
         }
         let plain = CameraInfo::describe("M", "1.2", "AABBCCDDEEFF");
+        let expected = CameraInfo {
+            firmware: Some("1.2"),
+            hardware: Some("0.0.0.0"),
+            model: Some("M"),
+            kind: Some("camera"),
+            mac: Some(Private("AABBCCDDEEFF")),
+            wifi: Some(80),
+            ..CameraInfo::default()
+        };
+        assert_eq!(plain, expected);
         let shown = written(&plain);
         assert!(
             !shown.contains("videoParm") && !shown.contains("sdParm"),

@@ -323,6 +323,8 @@ mod tests {
     fn a_moment_is_written_as_seconds_and_microseconds() {
         let info = FrameInfo::video(Codec::H264, 20, 1_767_239_680_123_456);
         assert_eq!((info.unix_seconds, info.micros), (1_767_239_680, 123_456));
+        assert_eq!((info.codec, info.fps, info.viewers), (Codec::H264, 20, 1));
+        assert_eq!(usize::from(info.size), FrameInfo::CAMERA);
         let late = FrameInfo::video(Codec::H264, 20, u64::MAX);
         assert_eq!(late.unix_seconds, u32::MAX, "no moment after 2106");
     }

@@ -431,6 +431,20 @@ mod tests {
     }
 
     #[test]
+    fn headers_say_what_follows() {
+        let mut memory = [0; 200];
+        // Sequence, bytes of the frame, bytes of FRAMEINFO, bytes here; serial.
+        let mut tx = TxBuf::new(&mut memory);
+        write_whole(0x1234, &[7; 50], &[0; INFO_LEN], &mut tx).unwrap();
+        let whole = "01040b003412000032000000000020005200000001000000";
+        assert_eq!(hex::encode(&tx.payload()[..24]), whole);
+        let mut tx = TxBuf::new(&mut memory);
+        write_talk(0x1234, &[7; 50], &[0; INFO_LEN], &mut tx).unwrap();
+        let talk = "01030b003412000032000000000028005a00000001000000";
+        assert_eq!(hex::encode(&tx.payload()[..24]), talk);
+    }
+
+    #[test]
     fn a_frame_in_one_packet_has_at_most_1024_bytes() {
         for (len, taken) in [(FRAGMENT, true), (FRAGMENT + 1, false)] {
             let (data, mut memory) = (vec![7; len], [0; 2 * FRAGMENT]);

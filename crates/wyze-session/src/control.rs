@@ -312,6 +312,32 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_is_cleared_is_not_sent_and_not_answered() {
+        let (mut control, mut av, _) = asked(&[1, 2]);
+        assert_eq!(sent(&mut control, &mut av, Instant::ZERO), Some(1));
+        control.clear();
+        assert_eq!(control.answer(CODE.reply(), false), None);
+        assert_eq!(sent(&mut control, &mut av, Instant::from_millis(500)), None);
+        assert_eq!(control.poll_timeout(), None);
+    }
+
+    #[test]
+    fn only_the_challenge_makes_it_one_of_the_challenge() {
+        let (mut control, _, _) = asked(&[1]);
+        assert!(!control.has_auth());
+        let mut write = |w: &mut Writer<'_>| {
+            hl::write(w, hl::CLIENT_VERSION, Code::K10000, |_| {});
+            Some(Code::K10000)
+        };
+        control
+            .push(Instant::ZERO, Some(Owner::Auth), true, &mut write)
+            .unwrap();
+        assert!(control.has_auth());
+        control.clear();
+        assert!(!control.has_auth());
+    }
+
     #[cfg(feature = "talk")]
     #[test]
     fn what_is_disowned_still_goes_before_the_next_of_its_code() {

@@ -111,3 +111,18 @@ impl<const VIDEO: usize, const AUDIO: usize, const HANDSHAKE: usize, const CONTR
         write!(f, "Memory<{VIDEO}, {AUDIO}, {HANDSHAKE}, {CONTROL}>")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_lent_all_of_the_memory_and_nothing_of_what_is_extra() {
+        let mut memory = Memory::<1, 2, 3, 4>::new();
+        let storage = memory.split();
+        assert_eq!((storage.video.len(), storage.audio.len()), (1, 2));
+        assert_eq!((storage.handshake.len(), storage.control.len()), (3, 4));
+        assert!(storage.repair.is_none());
+        assert!(storage.resend.is_empty() && storage.talk_handshake.is_empty());
+    }
+}

@@ -127,3 +127,42 @@ impl<'m> Receiver<'m> {
         }
     }
 }
+
+#[cfg(all(test, feature = "frames"))]
+mod tests {
+    use tutk_av::{Codec, FrameInfo, Message, OutFrame, Packetizer};
+    use tutk_core::TxBuf;
+
+    use super::*;
+
+    #[test]
+    fn a_frame_behind_a_gap_is_waited_for_and_a_chunk_is_not() {
+        let mut packetizer = Packetizer::new();
+        let packets = [0; 3].map(|_| {
+            let mut out = packetizer.start(&OutFrame {
+                stream: Stream::Video,
+                key: true,
+                info: FrameInfo::video(Codec::H264, 20, 0),
+                data: b"a frame",
+            });
+            let mut memory = [0; 200];
+            let mut tx = TxBuf::new(&mut memory);
+            packetizer.next(&mut out, &mut tx).unwrap();
+            tx.finish().to_vec()
+        });
+        let mut memory = [0; 4000];
+        let now = Instant::from_millis(1000);
+        for (memory, waits) in [(&mut memory[..], true), (&mut [], false)] {
+            let mut receiver = Receiver::new(Stream::Video, memory, AssemblerConfig::VIDEO);
+            for i in [0, 2] {
+                let Ok(Message::Media(packet)) = Message::parse(&packets[i]) else {
+                    panic!()
+                };
+                receiver.push(now, &packet);
+                while receiver.poll(now).is_some() {}
+            }
+            let due = waits.then_some(now + AssemblerConfig::VIDEO.reorder);
+            assert_eq!(receiver.poll_timeout(), due);
+        }
+    }
+}

@@ -371,3 +371,26 @@ fn iotc_cause(stage: Stage) -> impl Fn(tutk_iotc::Error) -> Cause {
         _ => Cause::Lost,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_a_refusal_until_the_session_is_secured_and_a_loss_afterwards() {
+        use tutk_iotc::Error;
+        for stage in [Stage::Searching, Stage::Securing, Stage::Secured] {
+            let late = stage == Stage::Secured;
+            let lost = if late { Cause::Lost } else { Cause::Refused };
+            for (error, cause) in [
+                (Error::NoAnswer, Cause::NoAnswer),
+                (Error::OtherDevice, Cause::OtherDevice),
+                (Error::NotConfirmed, Cause::Refused),
+                (Error::BufferTooSmall, Cause::BufferTooSmall),
+                (Error::AliveTimeout, lost),
+            ] {
+                assert_eq!(iotc_cause(stage)(error), cause, "{stage:?}");
+            }
+        }
+    }
+}

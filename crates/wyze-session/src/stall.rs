@@ -185,3 +185,77 @@ impl Stall {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tutk_core::wire::Writer;
+    use tutk_iotc::Uid;
+    use wyze_kauth::{Enr, Mac};
+
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_millis(millis)
+    }
+
+    /// What watches video and audio, asked for again after 3 s, given up after 8 s.
+    fn stall() -> Stall {
+        let uid: Uid = "SIMCAMSIMCAMSIMCAM11".parse().unwrap();
+        let (enr, mac) = (Enr::new("sim-enr-16byte!!"), Mac::new("00AA11BB22CC"));
+        let (enr, mac) = (enr.unwrap(), mac.unwrap());
+        let config = ClientConfig {
+            stall: Some(StallConfig {
+                ask: Duration::from_secs(3),
+                limit: Duration::from_secs(8),
+            }),
+            video: true,
+            audio: true,
+            ..ClientConfig::new(uid, &enr, &mac, &[])
+        };
+        Stall::new(&config)
+    }
+
+    fn switch(stall: &mut Stall, now: Instant, media: Media, on: bool) {
+        let mut memory = [0; 64];
+        let mut w = Writer::new(&mut memory);
+        wyze_kauth::write_request(&ControlChannel { media, on }, &mut w);
+        stall.requested(now, w.finish().unwrap());
+    }
+
+    #[test]
+    fn a_session_is_of_use_from_when_it_was_let_in_to_its_last_media() {
+        let mut stall = stall();
+        assert_eq!(stall.healthy(at(9000)), Duration::ZERO, "not let in");
+        stall.granted(at(5000));
+        assert_eq!(stall.healthy(at(9000)), Duration::ZERO, "nothing came");
+        stall.arrived(at(7000), Stream::Video);
+        stall.arrived(at(8000), Stream::Audio);
+        assert_eq!(stall.healthy(at(9000)), Duration::from_secs(2));
+        switch(&mut stall, at(9000), Media::Video, false);
+        assert_eq!((stall.video, stall.audio), (false, true));
+        stall.arrived(at(9500), Stream::Audio);
+        assert_eq!(stall.healthy(at(9900)), Duration::from_millis(4500));
+        switch(&mut stall, at(9900), Media::Audio, false);
+        assert_eq!((stall.video, stall.audio), (false, false));
+        assert_eq!(stall.healthy(at(20_000)), Duration::from_secs(15));
+        switch(&mut stall, at(20_000), Media::Video, true);
+        assert_eq!((stall.video, stall.audio), (true, false));
+    }
+
+    #[test]
+    fn a_camera_is_given_up_only_if_it_was_heard_after_it_was_asked_again() {
+        for (heard, due) in [
+            (None, Due::Nothing),
+            (Some(3000), Due::Nothing),
+            (Some(3001), Due::End),
+        ] {
+            let mut stall = stall();
+            stall.granted(at(0));
+            assert_eq!(stall.handle_timeout(at(2999), None), Due::Nothing);
+            assert_eq!(stall.handle_timeout(at(3000), None), Due::Ask(Media::Video));
+            stall.asked(at(3000));
+            assert_eq!(stall.poll_timeout(), Some(at(8000)));
+            assert_eq!(stall.handle_timeout(at(8000), heard.map(at)), due);
+        }
+    }
+}

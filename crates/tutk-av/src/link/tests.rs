@@ -60,7 +60,9 @@ fn lossless(group: &mut [ParityGroup]) -> Link<'_> {
 
 /// What is written of a frame of so many packets.
 fn written(link: &mut Link<'_>, packetizer: &mut Packetizer, packets: usize) -> Vec<Vec<u8>> {
-    let data = vec![0x5a; packets * 1024];
+    let data: Vec<_> = (0..packets * 1024)
+        .map(|i| (i * 7 + i / 1024 * 37) as u8)
+        .collect();
     let mut out = packetizer.start(&OutFrame {
         stream: Stream::Video,
         key: true,

@@ -123,6 +123,8 @@ fn the_oldest_holes_are_given_up_for_the_newest() {
         receiver.now += 30;
         let first: Vec<_> = (545..545 + 128).collect();
         assert_eq!(receiver.requests(None), first);
+        // The rest goes with the next ACK that asks.
+        assert_eq!(receiver.wait(), Some(10));
     });
 }
 

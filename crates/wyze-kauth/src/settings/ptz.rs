@@ -199,6 +199,18 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_by_degrees_and_a_turn_home_are_not_answered() {
+        for (words, answered) in [
+            (&["left"][..], true),
+            (&["home"], false),
+            (&["position"], true),
+        ] {
+            let request = PtzRequest::parse(words[0], &words[1..], NOW).unwrap();
+            assert_eq!(request.awaits_reply(), answered, "{words:?}");
+        }
+    }
+
+    #[test]
     fn words_become_the_documented_bytes() {
         for (words, code, payload) in [
             (&["left"][..], 11002, "010005"),

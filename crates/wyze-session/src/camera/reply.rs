@@ -90,3 +90,50 @@ impl Reply {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+    use tutk_av::ResponderConfig;
+    use tutk_core::{Cx, Instant};
+    use wyze_kauth::hl;
+
+    use super::*;
+
+    #[test]
+    fn answers_of_different_codes_are_kept_beside_each_other() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let cx = &mut Cx::new(Instant::ZERO, &mut rng);
+        let mut av = Responder::new(&ResponderConfig::default(), &mut [], cx);
+        let mut replies = Replies::default();
+        let mut keep = |replies: &mut Replies, code: u16, body: u8| {
+            replies.keep(Reply::new(&mut av, |w| {
+                hl::write(w, 36, Code(code), |w| w.bytes(&[body]));
+                Some(Code(code))
+            }));
+        };
+        for (code, body) in [(10_101, 1), (10_103, 2), (10_101, 3)] {
+            keep(&mut replies, code, body);
+        }
+        let kept = |replies: &mut Replies, request: u16| {
+            replies.0.iter_mut().for_each(|reply| reply.due = false);
+            let found = replies.repeat(Code(request));
+            (
+                found,
+                replies
+                    .due()
+                    .and_then(|reply| reply.message.last().copied()),
+            )
+        };
+        assert_eq!(kept(&mut replies, 10_100), (true, Some(3)), "the latest");
+        assert_eq!(kept(&mut replies, 10_102), (true, Some(2)));
+        assert_eq!(kept(&mut replies, 10_104), (false, None));
+        // One more than there is room for costs the oldest.
+        for i in 0..MAX_REQUESTS as u16 - 1 {
+            keep(&mut replies, 11_001 + 2 * i, 9);
+        }
+        assert_eq!(kept(&mut replies, 10_102), (false, None));
+        assert_eq!(kept(&mut replies, 10_100), (true, Some(3)));
+    }
+}

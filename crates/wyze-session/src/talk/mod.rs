@@ -265,6 +265,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_line_that_is_opened_again_tells_how_the_last_talk_ended() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let cx = &mut Cx::new(Instant::ZERO, &mut rng);
+        let mut memory = [0; 512];
+        let app = tutk_dtls::Server::new(&ServerConfig::new(Psk::new([7; 32])), &mut memory, cx);
+        let av = tutk_av::Responder::new(&tutk_av::ResponderConfig::default(), &mut [], cx);
+        let mut line = Line::new(app, av);
+        line.open(cx, None);
+        assert_eq!(line.take_ended(), None, "the first");
+        line.open(cx, None);
+        assert_eq!(line.take_ended(), Some(TalkEnd::Peer), "it was still open");
+        line.close(TalkEnd::NoReply);
+        assert_eq!(line.state(), State::Closing(TalkEnd::NoReply));
+        line.open(cx, None);
+        assert_eq!(line.take_ended(), Some(TalkEnd::NoReply));
+        assert_eq!(line.take_ended(), None, "once");
+    }
+
+    #[test]
     fn a_line_that_is_reset_keeps_no_keys_of_its_last_talk() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let cx = &mut Cx::new(Instant::ZERO, &mut rng);

@@ -14,10 +14,12 @@ use wyze_session::{
 use crate::common::{ClientNode, DEVICE, Room, addr, enr, mac, uid};
 
 /// A camera that answers from its state.
-struct StateNode<'m> {
-    camera: Camera<'m>,
+pub(crate) struct StateNode<'m> {
+    pub(crate) camera: Camera<'m>,
     state: CameraState,
-    commands: usize,
+    pub(crate) commands: usize,
+    /// How often a viewer has logged in.
+    pub(crate) logins: usize,
 }
 
 impl Node for StateNode<'_> {
@@ -28,9 +30,13 @@ impl Node for StateNode<'_> {
     fn receive(&mut self, cx: &mut Cx<'_>, from: std::net::SocketAddr, bytes: &mut [u8]) {
         let mut input = Datagram::new(from, bytes);
         while let Some(event) = self.camera.handle_datagram(cx, &mut input) {
-            if let CameraEvent::Command { code, payload } = event {
-                self.commands += 1;
-                self.camera.answer(&mut self.state, code, payload);
+            match event {
+                CameraEvent::Command { code, payload } => {
+                    self.commands += 1;
+                    self.camera.answer(&mut self.state, code, payload);
+                }
+                CameraEvent::LoggedIn => self.logins += 1,
+                _ => {}
             }
         }
     }
@@ -54,7 +60,7 @@ impl Node for StateNode<'_> {
 }
 
 /// A connected pair on a network with these faults, handed to `then`.
-fn with_pair(
+pub(crate) fn with_pair(
     faults: Faults,
     then: impl FnOnce(&mut World, &mut ClientNode<'_>, &mut StateNode<'_>),
 ) {
@@ -69,6 +75,7 @@ fn with_pair(
         camera: Camera::new(&config, room2.storage(), cx),
         state: CameraState::new(),
         commands: 0,
+        logins: 0,
     };
     while !client.authenticated && world.step(&mut [&mut client, &mut camera]) {}
     assert!(client.authenticated && camera.camera.wants(Stream::Video));

@@ -1,5 +1,6 @@
 //! The whole stack against itself and against recordings.
 
+mod asked;
 mod commands;
 mod common;
 mod endings;

@@ -14,7 +14,7 @@ use wyze_session::{
 
 const OLD: [Generation; 2] = [Generation::Session25, Generation::Session16];
 const SECOND: Duration = Duration::from_secs(1);
-const SILENCE: Faults = Faults {
+pub(crate) const SILENCE: Faults = Faults {
     loss: 100,
     ..Faults::NONE
 };
@@ -56,17 +56,17 @@ impl<N: Node> Node for Tap<'_, N> {
 }
 
 #[derive(Clone, Copy)]
-struct Setup {
-    generation: Generation,
-    policy: PlainPolicy,
-    faults: Faults,
-    framings: Framings,
-    accept: bool,
-    frames: usize,
+pub(crate) struct Setup {
+    pub(crate) generation: Generation,
+    pub(crate) policy: PlainPolicy,
+    pub(crate) faults: Faults,
+    pub(crate) framings: Framings,
+    pub(crate) accept: bool,
+    pub(crate) frames: usize,
 }
 
 impl Setup {
-    fn new(generation: Generation) -> Self {
+    pub(crate) fn new(generation: Generation) -> Self {
         Self {
             generation,
             policy: PlainPolicy::Allowed,
@@ -78,15 +78,15 @@ impl Setup {
     }
 }
 
-struct Pair<'a, 'm> {
-    world: World,
-    client: &'a mut ClientNode<'m>,
-    camera: &'a mut CameraNode<'m>,
+pub(crate) struct Pair<'a, 'm> {
+    pub(crate) world: World,
+    pub(crate) client: &'a mut ClientNode<'m>,
+    pub(crate) camera: &'a mut CameraNode<'m>,
     /// What the client sent.
-    sent: Vec<Vec<u8>>,
+    pub(crate) sent: Vec<Vec<u8>>,
 }
 
-fn with_pair(seed: u64, setup: &Setup, then: impl FnOnce(&mut Pair<'_, '_>)) {
+pub(crate) fn with_pair(seed: u64, setup: &Setup, then: impl FnOnce(&mut Pair<'_, '_>)) {
     let mut world = World::new(seed, Net::new(seed, setup.faults));
     let (enr, mac, targets) = (enr("sim-enr-16byte!!"), mac(), [addr(DEVICE)]);
     let (mut room1, mut room2) = (Room::new(256 << 10, 16 << 10), Room::new(0, 16 << 10));
@@ -119,20 +119,20 @@ impl Pair<'_, '_> {
         self.world.step(&mut [client, &mut *self.camera])
     }
 
-    fn run_for(&mut self, time: Duration) {
+    pub(crate) fn run_for(&mut self, time: Duration) {
         let end = self.world.now + time;
         let client = &mut Tap(&mut *self.client, &mut self.sent);
         self.world.run_until(end, &mut [client, &mut *self.camera]);
     }
 
     /// Runs until `done`, a minute at most.
-    fn run_until(&mut self, done: impl Fn(&Self) -> bool) {
+    pub(crate) fn run_until(&mut self, done: impl Fn(&Self) -> bool) {
         let end = self.world.now + 60 * SECOND;
         while !done(self) && self.world.now < end && self.step() {}
         assert!(done(self), "not within a minute: {:?}", self.client.closed);
     }
 
-    fn cx<R>(&mut self, call: impl FnOnce(&mut ClientNode<'_>, &mut Cx<'_>) -> R) -> R {
+    pub(crate) fn cx<R>(&mut self, call: impl FnOnce(&mut ClientNode<'_>, &mut Cx<'_>) -> R) -> R {
         call(
             &mut *self.client,
             &mut Cx::new(self.world.now, &mut self.world.rng),
@@ -158,7 +158,7 @@ impl Pair<'_, '_> {
         packets.collect()
     }
 
-    fn plain_payloads(&self) -> usize {
+    pub(crate) fn plain_payloads(&self) -> usize {
         self.payloads().iter().filter(|p| !p.0).count()
     }
 }

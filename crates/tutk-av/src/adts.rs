@@ -96,6 +96,15 @@ mod tests {
     }
 
     #[test]
+    fn an_odd_rate_index_reaches_into_the_second_byte_of_the_configuration() {
+        // object type 2, rate index 3, 2 channels
+        let header = [0xff, 0xf1, 0x4c, 0x80, 0x01, 0x1f, 0xfc];
+        let adts = Adts::parse(&header).unwrap();
+        assert_eq!((adts.sample_rate, adts.channels), (48000, 2));
+        assert_eq!(adts.audio_specific_config(), [0x11, 0x90]);
+    }
+
+    #[test]
     fn the_length_of_a_frame_has_13_bits() {
         for len in [7u32, 0x7ff, 0x800, 0x1000, 0x1fff] {
             let [_, high, middle, low] = (len << 5).to_be_bytes();

@@ -175,6 +175,20 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_gains_more_than_five_seconds_was_set() {
+        for (gain, after) in [(5_000_000, 5_050_000), (5_000_001, 50_000)] {
+            let mut clock = MediaClock::new();
+            let base = u64::from(SANE) * SECOND;
+            clock.timestamp(Instant::ZERO, &info(SANE, 0, 1));
+            let leap = info(SANE + 5, gain + 50_000 - 5_000_000, 2);
+            assert_eq!(
+                clock.timestamp(Instant::from_millis(50), &leap),
+                base + after
+            );
+        }
+    }
+
+    #[test]
     fn a_sender_that_changes_the_form_of_its_stamps_keeps_its_fraction() {
         let mut clock = MediaClock::new();
         let talk = FrameInfo {

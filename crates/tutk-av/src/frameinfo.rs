@@ -351,6 +351,13 @@ mod tests {
     }
 
     #[test]
+    fn aac_comes_with_its_own_headers_under_two_of_its_codes() {
+        let all = (0..=u16::MAX).map(Codec::from);
+        let adts: Vec<_> = all.filter(|codec| codec.is_adts()).collect();
+        assert_eq!(adts, [Codec::AacAdts, Codec::AacWyze]);
+    }
+
+    #[test]
     fn codes_survive_both_ways() {
         for code in 0..=u16::MAX {
             assert_eq!(u16::from(Codec::from(code)), code);

@@ -190,6 +190,14 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_holds_from_the_first_attempt() {
+        let mut policy = Reconnect::limited(2);
+        let all = waits(&mut policy, 1, Duration::ZERO, &[Cause::Lost; 3]);
+        let tried: Vec<_> = all.iter().map(Option::is_some).collect();
+        assert_eq!(tried, [true, true, false]);
+    }
+
+    #[test]
     fn a_healthy_session_begins_a_new_row() {
         let mut policy = Reconnect::limited(3);
         let failed = waits(&mut policy, 1, Duration::ZERO, &[Cause::Lost; 2]);

@@ -243,6 +243,18 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_is_asked_for_again_has_no_more_time_and_another_has() {
+        let mut stall = stall();
+        stall.granted(at(0));
+        switch(&mut stall, at(2000), Media::Video, true);
+        assert_eq!(stall.poll_timeout(), Some(at(3000)));
+        switch(&mut stall, at(2500), Media::Video, false);
+        assert_eq!(stall.poll_timeout(), Some(at(5500)), "sound");
+        switch(&mut stall, at(2600), Media::Audio, false);
+        assert_eq!(stall.poll_timeout(), None, "nothing is wanted");
+    }
+
+    #[test]
     fn a_camera_is_given_up_only_if_it_was_heard_after_it_was_asked_again() {
         for (heard, due) in [
             (None, Due::Nothing),

@@ -424,26 +424,42 @@ fn a_switch_of_talk_that_nobody_answers_ends_it_after_five_seconds() {
 
 #[test]
 fn a_talk_that_a_session_ended_with_is_forgotten_by_the_next() {
+    for goodbye in [true, false] {
+        with_pair(3, &Setup::new(Generation::Dtls), |pair| {
+            pair.run_until(|pair| pair.client.authenticated);
+            pair.cx(|node, cx| node.client.start_talk(cx)).unwrap();
+            pair.run_until(|pair| pair.client.talks == 1);
+            if goodbye {
+                pair.client.client.close();
+                pair.run_for(2 * SECOND);
+                assert_eq!(pair.client.closed, Some(Cause::Local));
+            }
+            let (enr, mac, targets) = (enr("sim-enr-16byte!!"), mac(), [addr(DEVICE)]);
+            let config = ClientConfig::new(uid(), &enr, &mac, &targets);
+            pair.cx(|client, cx| client.client.restart(&config, cx));
+            let cx = &mut Cx::new(pair.world.now, &mut pair.world.rng);
+            pair.camera.camera.reset(cx);
+            pair.camera.heard = Heard::default();
+            pair.client.told = Told::default();
+            pair.run_until(|pair| pair.client.authenticated);
+            pair.cx(|node, cx| node.client.start_talk(cx)).unwrap();
+            pair.run_until(|pair| pair.client.talks == 1);
+            let ends = (pair.client.talk_ends.len(), pair.camera.heard.ends.len());
+            assert_eq!(ends, (0, 0), "goodbye: {goodbye}");
+        });
+    }
+}
+
+#[test]
+fn a_session_whose_last_confirmation_is_lost_opens_and_says_so() {
     with_pair(3, &Setup::new(Generation::Dtls), |pair| {
-        pair.run_until(|pair| pair.client.authenticated);
-        pair.cx(|node, cx| node.client.start_talk(cx)).unwrap();
-        pair.run_until(|pair| pair.client.talks == 1);
-        pair.client.client.close();
-        pair.run_for(2 * SECOND);
-        assert_eq!(pair.client.closed, Some(Cause::Local));
-        let (enr, mac, targets) = (enr("sim-enr-16byte!!"), mac(), [addr(DEVICE)]);
-        let config = ClientConfig::new(uid(), &enr, &mac, &targets);
-        pair.cx(|client, cx| client.client.restart(&config, cx));
-        let cx = &mut Cx::new(pair.world.now, &mut pair.world.rng);
-        pair.camera.camera.reset(cx);
-        pair.camera.heard = Heard::default();
-        pair.client.told = Told::default();
-        pair.run_until(|pair| pair.client.authenticated);
-        pair.cx(|node, cx| node.client.start_talk(cx)).unwrap();
-        pair.run_until(|pair| pair.client.talks == 1);
-        assert_eq!(
-            (pair.client.talk_ends.len(), pair.camera.heard.ends.len()),
-            (0, 0)
+        pair.run_until(|pair| !pair.client.phases.is_empty());
+        pair.world.net.set_faults(SILENCE);
+        pair.run_for(3 * SECOND);
+        let told = (&pair.client.phases[..], pair.client.closed);
+        assert!(
+            matches!(told, ([Phase::Found { .. }, Phase::Open], None)),
+            "{told:?}"
         );
     });
 }

@@ -165,7 +165,7 @@ impl<'m> Initiator<'m> {
     pub fn restart(&mut self, config: &LoginConfig<'_>, cx: &mut Cx<'_>) {
         self.state = State::LoginFirst;
         self.serial = cx.rng.next_u32();
-        self.resend = config.resend;
+        self.resend = LOSSLESS && config.resend;
         self.credentials = Some(Credentials::new(config));
         self.timers.stop_all();
         self.link.reset();
@@ -353,5 +353,35 @@ impl Layer for Initiator<'_> {
 
     fn poll_timeout(&self) -> Option<Instant> {
         earlier(self.timers.next(), self.link.poll_timeout())
+    }
+}
+
+#[cfg(all(test, not(feature = "lossless")))]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn without_the_feature_no_login_asks_for_lossless_mode() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let cx = &mut Cx::new(Instant::ZERO, &mut rng);
+        let config = LoginConfig {
+            user: b"admin",
+            password: b"",
+            resend: true,
+        };
+        let mut app = Initiator::new(&config, &mut [], cx);
+        for _ in 0..2 {
+            let mut memory = [0; 600];
+            let mut tx = TxBuf::new(&mut memory);
+            app.poll_transmit(cx, &mut tx).unwrap();
+            let Ok(Message::Login(login)) = Message::parse(tx.payload()) else {
+                panic!()
+            };
+            assert!(!login.resend);
+            app.restart(&config, cx);
+        }
     }
 }

@@ -340,6 +340,29 @@ fn every_field_that_holds_a_given_secret_is_wiped_when_it_is_dropped() {
 }
 
 #[test]
+fn a_request_that_is_under_way_is_wiped_when_the_client_is_dropped() {
+    // As the answer to the challenge is for some milliseconds.
+    let secret = [("body", b"what the camera was asked".to_vec())];
+    let (mut room1, mut room2) = (Room::new(1 << 18, 1 << 14), Room::new(0, 1 << 14));
+    let mut scene = Scene::new(Setup::default(), &mut room1, &mut room2);
+    scene.connect();
+    let cx = &mut Cx::new(scene.world.now, &mut scene.world.rng);
+    let code = kauth::Code(10_620);
+    let write = |w: &mut tutk_core::wire::Writer<'_>| {
+        kauth::hl::write(w, kauth::hl::CLIENT_VERSION, code, |w| {
+            w.bytes(&secret[0].1)
+        });
+        code
+    };
+    let client = &mut scene.client.node.client;
+    client.request_with(cx, true, write).unwrap();
+    let mut client = vec![scene.client];
+    assert_eq!(copies(&memory(&client), &secret)["body"], 1);
+    client.clear();
+    assert_eq!(copies(&memory(&client), &secret)["body"], 0);
+}
+
+#[test]
 fn only_what_the_next_viewer_needs_remains_in_a_camera_that_was_reset() {
     for suite in SUITES {
         let (before, after) = inspect(suite, |_, camera| {

@@ -165,6 +165,7 @@ mod tests {
 
     use super::*;
     use crate::testing::{frame_packets, media};
+    use crate::{Codec, OutFrame, Packetizer, Stream};
 
     const NOW: Instant = Instant::from_millis(100_000);
 
@@ -189,6 +190,22 @@ mod tests {
             all.push(u16::from_le_bytes([tx.payload()[0], tx.payload()[1]]));
         }
         all
+    }
+
+    #[test]
+    fn the_longest_packet_of_lossless_mode_just_fits_into_its_place() {
+        let mut packetizer = Packetizer::new();
+        packetizer.set_lossless(true);
+        let mut out = packetizer.start(&OutFrame {
+            stream: Stream::Video,
+            key: true,
+            info: FrameInfo::video(Codec::H264, 20, 0),
+            data: &[7; FRAGMENT],
+        });
+        let mut memory = [0; 1500];
+        let mut tx = TxBuf::new(&mut memory);
+        assert_eq!(packetizer.next(&mut out, &mut tx), Ok(true));
+        assert_eq!((tx.len(), RESEND_SLOT), (MESSAGE, 1108));
     }
 
     #[test]

@@ -67,7 +67,8 @@ fn restart_forgets_the_peer_and_logs_in_anew() {
     let cx = &mut Cx::new(Instant::ZERO, &mut rng);
     for generation in [Generation::Session25, Generation::Session16] {
         let (mut app, _, wire) = connected(generation, cx);
-        app.restart(&LOGIN, cx);
+        let resend = generation == Generation::Session16;
+        app.restart(&LoginConfig { resend, ..LOGIN }, cx);
         assert!(!app.is_logged_in());
         assert_eq!(app.generation(), Generation::Dtls);
         assert_eq!(app.poll_timeout(), None);
@@ -77,7 +78,7 @@ fn restart_forgets_the_peer_and_logs_in_anew() {
         else {
             panic!()
         };
-        assert_eq!(new.password, LOGIN.password);
+        assert_eq!((new.password, new.resend), (LOGIN.password, resend));
         assert_ne!(new.serial, old.serial);
     }
 }

@@ -48,7 +48,7 @@ mod app {
     }
 
     #[init(local = [
-        memory: Memory<0, 0> = Memory::new(),
+        memory: Memory<0, 0, 256> = Memory::new(),
         datagram: [u8; 1500] = [0; 1500],
         sockets: [SocketStorage<'static>; 1] = [SocketStorage::EMPTY],
         received: [udp::PacketMetadata; 2] = [udp::PacketMetadata::EMPTY; 2],

@@ -5,7 +5,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use smoltcp::time::{Duration, Instant};
 use wyze_smoltcp::session::{
     AudioFormat, Camera, CameraConfig, CameraEvent, Codec, Cx, FrameInfo, LAN_PORT, Memory,
-    OutFrame, Storage, Stream,
+    OutFrame, Outgoing, Storage, Stream,
 };
 use wyze_smoltcp::{Progress, Server, session_time};
 
@@ -89,6 +89,8 @@ pub(crate) fn run<B: Board>(board: &mut B, arguments: &Arguments<'_>) -> Result<
 
     let mut viewer = Viewer::default();
     let (mut start, mut next, mut done) = (None, 0, begun);
+    // One step a round, so that acknowledgements and a goodbye are heard between the packets of a frame.
+    let mut sending: Option<(Outgoing<'static>, &Sample)> = None;
     loop {
         let received = network.receive(board);
         let now = board.now();
@@ -105,11 +107,22 @@ pub(crate) fn run<B: Board>(board: &mut B, arguments: &Arguments<'_>) -> Result<
             return Err(Failure::Timeout("no viewer, or one that does not leave"));
         }
         let mut wait = None;
-        if viewer.wants_any {
+        if let Some((outgoing, sample)) = &mut sending {
+            let progress = server.send_frame(network.socket(), &mut cx, outgoing);
+            network.transmit(board);
+            if progress == Progress::Done {
+                enter(board, sample);
+                sending = None;
+                done = now;
+                continue;
+            }
+        } else if viewer.wants_any {
             let start = *start.get_or_insert(now);
             match SAMPLES.get(next) {
                 Some(sample) if now >= start + Duration::from_micros(sample.at) => {
-                    send(board, &mut network, &mut server, &mut rng, sample);
+                    // What the viewer does not want is left out.
+                    let outgoing = server.camera().start_frame(&sample.frame(now));
+                    sending = outgoing.ok().map(|outgoing| (outgoing, sample));
                     next += 1;
                     done = now;
                     continue;
@@ -143,27 +156,8 @@ fn note(board: &mut impl Board, viewer: &mut Viewer, event: &CameraEvent<'_>) {
     };
 }
 
-/// Sends one frame, if the viewer wants it.
-fn send<B: Board>(
-    board: &mut B,
-    network: &mut Network<'_>,
-    server: &mut Server<'_, '_>,
-    rng: &mut ChaCha20Rng,
-    sample: &Sample,
-) {
-    let now = board.now();
-    let frame = sample.frame(now);
-    let Ok(mut outgoing) = server.camera().start_frame(&frame) else {
-        return;
-    };
-    loop {
-        let mut cx = Cx::new(session_time(now), rng);
-        let progress = server.send_frame(network.socket(), &mut cx, &mut outgoing);
-        network.transmit(board);
-        if progress == Progress::Done {
-            break;
-        }
-    }
+/// A frame was sent.
+fn enter(board: &mut impl Board, sample: &Sample) {
     let stream = if sample.video { "video" } else { "audio" };
-    let _ = ledger::enter(board, stream, frame.data);
+    let _ = ledger::enter(board, stream, &CLIP[sample.start..sample.end]);
 }

@@ -1,10 +1,10 @@
 //! The two tasks that keep the I2S devices fed. They only move samples: what they mean is up to [`crate::panel`].
 
+use defmt::{Debug2Format, error};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::pipe::Pipe;
 use esp_hal::Async;
 use esp_hal::i2s::master::{I2sRx, I2sTx};
-use esp_println::println;
 
 /// Bytes of a DMA descriptor: 10 ms of stereo frames of 64 bits.
 pub const CHUNK: usize = 1280;
@@ -84,6 +84,6 @@ pub fn take<const N: usize>(samples: &Samples<N>, buffer: &mut [u8]) -> usize {
 
 /// A ring that was once overtaken stays out of step: begin again from the start.
 fn failed(device: &str, error: esp_hal::i2s::master::Error) {
-    println!("{device}: {error:?}; restarting");
+    error!("{}: {}; restarting", device, Debug2Format(&error));
     esp_hal::system::software_reset()
 }

@@ -15,6 +15,9 @@ mod i2s;
 mod panel;
 mod sound;
 
+use defmt::{Debug2Format, error, info, warn};
+#[cfg(feature = "rtt")]
+use defmt_rtt as _;
 use embassy_executor::Spawner;
 use embassy_net::{Runner, StackResources};
 use embassy_time::{Duration, Timer};
@@ -25,14 +28,26 @@ use esp_hal::i2s::master::{Channels, Config, DataFormat, I2s};
 use esp_hal::interrupt::software::SoftwareInterruptControl;
 use esp_hal::ram;
 use esp_hal::rng::Trng;
-use esp_hal::time::Rate;
+use esp_hal::time::{Instant, Rate};
 use esp_hal::timer::timg::TimerGroup;
-use esp_println::println;
+#[cfg(feature = "serial")]
+use esp_println as _;
 use esp_radio::wifi::sta::StationConfig;
 use esp_radio::wifi::{self, Interface, WifiController};
 use static_cell::StaticCell;
 
+#[cfg(any(
+    all(feature = "rtt", feature = "serial"),
+    not(any(feature = "rtt", feature = "serial"))
+))]
+compile_error!("status goes to one place: enable `rtt` or `serial`");
+
 esp_bootloader_esp_idf::esp_app_desc!();
+// Not of embassy-time, whose driver a message may precede.
+defmt::timestamp!(
+    "{=u64:us}",
+    Instant::now().duration_since_epoch().as_micros()
+);
 
 #[esp_rtos::main]
 async fn main(spawner: Spawner) -> ! {
@@ -96,17 +111,20 @@ async fn connect(mut controller: WifiController<'static>) {
         .with_ssid(config::SSID)
         .with_password(config::PASSWORD.into());
     if let Err(error) = controller.set_config(&wifi::Config::Station(station)) {
-        println!("Wi-Fi: {error:?}: check WIFI_SSID and WIFI_PASSWORD");
+        error!(
+            "Wi-Fi: {}: check WIFI_SSID and WIFI_PASSWORD",
+            Debug2Format(&error)
+        );
         return;
     }
     loop {
         match controller.connect_async().await {
             Ok(_) => {
-                println!("Wi-Fi: connected");
+                info!("Wi-Fi: connected");
                 let _ = controller.wait_for_disconnect_async().await;
-                println!("Wi-Fi: gone");
+                warn!("Wi-Fi: gone");
             }
-            Err(error) => println!("Wi-Fi: {error:?}"),
+            Err(error) => warn!("Wi-Fi: {}", Debug2Format(&error)),
         }
         Timer::after(Duration::from_secs(5)).await;
     }

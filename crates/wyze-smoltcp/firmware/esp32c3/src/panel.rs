@@ -1,18 +1,20 @@
 //! The intercom: one session with the camera after the other, and what the buttons do in it.
 //!
 //! ```text
-//!   talk button:   Silent ─ held ─► Asked ─ TalkReady ─► Open ─ let go ─► Over ─ TalkClosed, let go ─► Silent
+//!   talk button:   Silent ─ held ─► Asked ─ TalkReady ─► Open ─ let go ─► Ending ─ TalkClosed ─► Over ─ let go ─► Silent
+//!                                     └──── let go ────────────────────────►┘
+//!                  from Asked and Open, too: TalkClosed ─► Over
 //! ```
 
 use core::net::{Ipv4Addr, SocketAddr};
 
+use defmt::{Display2Format, info, warn};
 use edge_nal::UdpBind;
 use edge_nal_embassy::{Udp, UdpBuffers, UdpSocket};
 use embassy_net::Stack;
 use embassy_time::{Delay, Timer};
 use esp_hal::gpio::Input;
 use esp_hal::rng::Trng;
-use esp_println::println;
 use wyze_edge_nal::session::kauth::Message;
 use wyze_edge_nal::session::kauth::settings::is_done;
 use wyze_edge_nal::session::{
@@ -43,6 +45,10 @@ enum Talk {
     Silent,
     Asked,
     Open,
+    /// The button was let go; the camera still has to say that it has understood.
+    Ending,
+    /// It is over, and the button may still be held: not again before it was let go, or a camera without a loudspeaker is
+    /// asked for ever.
     Over,
 }
 
@@ -68,7 +74,7 @@ pub async fn run(stack: Stack<'static>, mut rng: Trng, buttons: Buttons) -> ! {
     let camera = match Camera::built_in() {
         Ok(camera) => &*CAMERA.init(camera),
         Err(wrong) => loop {
-            println!("{wrong}; build again");
+            defmt::error!("{}; build again", wrong);
             Timer::after_secs(10).await;
         },
     };
@@ -84,7 +90,7 @@ pub async fn run(stack: Stack<'static>, mut rng: Trng, buttons: Buttons) -> ! {
     loop {
         stack.wait_config_up().await;
         let (cause, healthy) = watch(stack, &udp, &mut rng, &buttons, &mut seen).await;
-        println!("{cause}");
+        warn!("{}", Display2Format(&cause));
         let mut cx = Cx::new(now(), &mut rng);
         let Some(at) = reconnect.after(cause, healthy, &mut cx) else {
             // It would end in the same way; what has to change is written above.
@@ -106,7 +112,7 @@ async fn watch(
     let Some(lease) = stack.config_v4() else {
         return (Cause::NoAnswer, Duration::ZERO);
     };
-    println!("at {}", lease.address);
+    info!("at {}", Display2Format(&lease.address));
     let local = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let Ok(socket) = udp.bind(local).await else {
         return (Cause::NoAnswer, Duration::ZERO);
@@ -158,7 +164,7 @@ fn switch<T: FnMut() -> Instant>(
     let (client, mut cx) = session.client(rng);
     match client.request_with(&mut cx, true, |w| request.write(w)) {
         Ok(id) => seen.switching = Some(id),
-        Err(error) => println!("{}: {error}", setting.name),
+        Err(error) => warn!("{}: {}", setting.name, Display2Format(&error)),
     }
 }
 
@@ -175,9 +181,8 @@ fn hold<T: FnMut() -> Instant>(
             seen.talk = Talk::Asked;
         }
         Talk::Asked | Talk::Open if !held && client.stop_talk(&mut cx).is_ok() => {
-            seen.talk = Talk::Over;
+            seen.talk = Talk::Ending;
         }
-        // Not again before the button was let go, or a camera without a loudspeaker is asked for ever.
         Talk::Over if !held => seen.talk = Talk::Silent,
         _ => {}
     }
@@ -206,7 +211,7 @@ async fn say<T: FnMut() -> Instant>(
             data: &coded[..len],
         };
         if let Err(error) = session.send_audio(rng, &frame).await {
-            println!("talk: {error}");
+            warn!("talk: {}", Display2Format(&error));
             return;
         }
     }
@@ -215,14 +220,14 @@ async fn say<T: FnMut() -> Instant>(
 impl Seen {
     fn note(&mut self, event: &Event<'_>) {
         match event {
-            Event::Phase(phase) => println!("{phase:?}"),
-            Event::Authenticated(_) => println!("let in"),
+            Event::Phase(phase) => info!("{}", phase),
+            Event::Authenticated(_) => info!("let in"),
             Event::Chunk(chunk) if chunk.stream == Stream::Audio => {
-                if let Some(info) = chunk.info {
-                    let format = info.audio_format();
-                    let line = format.and_then(|format| Line::new(info.codec, format));
+                if let Some(media) = chunk.info {
+                    let format = media.audio_format();
+                    let line = format.and_then(|format| Line::new(media.codec, format));
                     if line != self.line {
-                        println!("sound: {:?}, {format:?}", info.codec);
+                        info!("sound: {}, {}", media.codec, format);
                         self.line = line;
                     }
                 }
@@ -243,17 +248,17 @@ impl Seen {
                 };
                 self.on ^= is_done(&reply);
                 let name = self.camera.switch.name;
-                println!("{name} {}", if self.on { "on" } else { "off" });
+                info!("{} {}", name, if self.on { "on" } else { "off" });
             }
-            Event::NoReply { code, .. } => println!("no reply to K{}", code.0),
+            Event::NoReply { code, .. } => warn!("no reply to K{}", code.0),
             Event::TalkReady => {
                 SAID.clear();
                 self.talk = Talk::Open;
-                println!("talk");
+                info!("talk");
             }
             Event::TalkClosed(end) => {
                 self.talk = Talk::Over;
-                println!("{end}");
+                info!("{}", Display2Format(end));
             }
             _ => {}
         }

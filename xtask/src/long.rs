@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::bare_metal::CORE;
 use crate::process::{cargo, nightly_cargo, run};
 use crate::test::Stage;
-use crate::{coverage, fuzz, setup};
+use crate::{coverage, fuzz, setup, size};
 
 /// Time for each fuzz target.
 const FUZZ_SECONDS: u32 = 60;
@@ -16,6 +16,7 @@ pub(crate) const STAGES: &[Stage] = &[
     ("powerset", powerset),
     ("miri", miri),
     ("coverage", coverage::run),
+    ("size-all", || size::check(&size::BUILDS)),
     ("fuzz", fuzz),
 ];
 

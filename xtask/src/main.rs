@@ -34,7 +34,8 @@ struct Args {
 enum Command {
     /// Sets up what is missing and runs every gate; the exit code is 0 only if none failed
     Test {
-        /// Also run what takes long to install or to run: cargo-deny, feature powerset, Miri, coverage, fuzzing
+        /// Also run what takes long to install or to run: cargo-deny, feature powerset, Miri, coverage, fuzzing,
+        /// the budgets of every build
         #[arg(long)]
         long: bool,
         /// Run only these stages, long ones included
@@ -76,7 +77,8 @@ enum Command {
     Mutants(mutants::Options),
     /// Weighs firmware and writes docs/memory.md: flash, RAM, stack, instructions
     Size {
-        /// Measure the riscv32imc client alone; fail when a figure is more than 2 % above benches/size.json
+        /// Measure the first build alone; fail when a figure is gone or more than 2 % above benches/size.json. All builds:
+        /// `cargo xtask test --only size-all`
         #[arg(long)]
         check: bool,
     },
@@ -109,7 +111,10 @@ fn main() -> ExitCode {
             Command::Coverage => coverage::run().map(drop),
             Command::Mutants(options) => mutants::run(&options).map(|said| println!("{said}")),
             Command::Fuzz(options) => fuzz::run(&options).map(drop),
-            Command::Size { check } => size::size(check).map(|said| println!("{said}")),
+            Command::Size { check: true } => {
+                size::check(&size::BUILDS[..1]).map(|said| println!("{said}"))
+            }
+            Command::Size { check: false } => size::write().map(|said| println!("{said}")),
             Command::Panics => size::panics::check().map(|said| println!("{said}")),
         });
     match outcome {

@@ -1,4 +1,4 @@
-//! What both programs share: a panic handler that links no formatting, and memory that the optimiser cannot see through.
+//! What the programs share: a panic handler that links no formatting, and memory that the optimiser cannot see through.
 #![no_std]
 
 #[cfg(feature = "run")]

@@ -1,10 +1,12 @@
 //! The tables of `docs/memory.md`, between two marks; the text around them is written by hand.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anyhow::{Context, Result};
 
 use super::budget::LINES;
+use super::types::{Type, Types};
 use super::{All, BUILDS, Detail, IMAGES, flash};
 use crate::process::root;
 
@@ -17,10 +19,10 @@ const SMALL: u64 = 96;
 const CYCLES: [f64; 2] = [1.1, 1.6];
 
 /// Writes the tables into the file.
-pub(crate) fn write(all: &All, detail: &Detail) -> Result<()> {
+pub(crate) fn write(all: &All, detail: &Detail, everything: &Types) -> Result<()> {
     let path = root().join(FILE);
     let old = std::fs::read_to_string(&path).context(FILE)?;
-    let new = replace(&old, &tables(all, detail)?)?;
+    let new = replace(&old, &tables(all, detail, everything)?)?;
     std::fs::write(path, new)?;
     Ok(())
 }
@@ -31,13 +33,13 @@ fn replace(text: &str, tables: &str) -> Result<String> {
     Ok(format!("{before}{BEGIN}{tables}{END}{after}"))
 }
 
-fn tables(all: &All, detail: &Detail) -> Result<String> {
+fn tables(all: &All, detail: &Detail, everything: &Types) -> Result<String> {
     let mut text = String::new();
     budgets(&mut text, all)?;
     flash_table(&mut text, all)?;
     costs(&mut text, all)?;
     crates(&mut text, detail)?;
-    sizes(&mut text, detail)?;
+    sizes(&mut text, &detail.types, everything)?;
     Ok(text)
 }
 
@@ -103,7 +105,7 @@ fn costs(text: &mut String, all: &All) -> Result<()> {
             "search to authenticated, instructions",
             "handshake.instructions",
         ),
-        ("of these, two X25519 alone", "floor.x25519"),
+        ("of these, both X25519 alone", "floor.x25519"),
         ("a media packet of 1 KiB received", "steady.receive"),
         ("the same with ACKs and timers", "steady.all"),
         ("ChaCha20-Poly1305 of that packet alone", "floor.open"),
@@ -159,36 +161,76 @@ fn crates(text: &mut String, detail: &Detail) -> Result<()> {
     Ok(())
 }
 
-fn sizes(text: &mut String, detail: &Detail) -> Result<()> {
+fn sizes(text: &mut String, client: &Types, everything: &Types) -> Result<()> {
     writeln!(
         text,
-        "\n### `size_of` the machines of that client (32 bits)\n\n| type | bytes | its largest members |\n|---|---:|---|"
+        "\n### `size_of` the machines (32 bits)\n\n\
+         That client, and both roles with every feature over either network. Members are those with every feature; of a \
+         generic type it is\nthe largest.\n\n\
+         | type | that client | every feature | its largest members |\n|---|---:|---:|---|"
     )?;
-    let ours = |path: &&String| path.starts_with("wyze_") || path.starts_with("tutk_");
-    let mut rows: Vec<_> = detail
-        .types
-        .iter()
-        .filter(|(path, of)| {
-            ours(path) && of.size >= SMALL && of.members.len() > 1 && !path.starts_with("tutk_size")
-        })
-        .collect();
+    let client = by_name(client);
+    let mut rows: Vec<_> = by_name(everything).into_iter().collect();
     rows.sort_by_key(|(_, of)| std::cmp::Reverse(of.size));
-    for (path, of) in rows {
-        let name = path.split('<').next().unwrap_or(path);
+    for (name, of) in rows {
+        let small = client
+            .get(name)
+            .map_or("–".to_owned(), |of| of.size.to_string());
         let members: Vec<_> = of
             .members
             .iter()
             .filter(|(_, size)| *size >= 32)
             .map(|(name, size)| format!("`{name}` {size}"))
             .collect();
-        writeln!(text, "| `{name}` | {} | {} |", of.size, members.join(", "))?;
+        let members = members.join(", ");
+        writeln!(text, "| `{name}` | {small} | {} | {members} |", of.size)?;
     }
     Ok(())
+}
+
+/// Types of our crates that are worth a line, by path without generic arguments; of several the largest.
+fn by_name(types: &Types) -> BTreeMap<&str, &Type> {
+    let mut found = BTreeMap::<&str, &Type>::new();
+    for (path, of) in types {
+        let ours = path.starts_with("wyze_") || path.starts_with("tutk_");
+        // Futures are named after the functions that make them, and what lies in them is the caller's.
+        let is_named = !path.starts_with("tutk_size") && !path.contains('{');
+        if ours && is_named && of.size >= SMALL && of.members.len() > 1 {
+            let name = path.split('<').next().unwrap_or(path);
+            let largest = found.entry(name).or_insert(of);
+            if of.size > largest.size {
+                *largest = of;
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_several_types_of_one_name_the_largest_counts_and_a_future_is_none() {
+        let of = |size| Type {
+            size,
+            members: vec![("a".to_owned(), 4), ("b".to_owned(), 4)],
+        };
+        let types = Types::from([
+            ("wyze_smoltcp::Port<A>".to_owned(), of(200)),
+            ("wyze_smoltcp::Port<B>".to_owned(), of(300)),
+            (
+                "wyze_edge_nal::step::{async_fn_env#0}<A>".to_owned(),
+                of(900),
+            ),
+            ("smoltcp::Interface".to_owned(), of(900)),
+            ("tutk_size::Slot".to_owned(), of(900)),
+            ("tutk_av::Small".to_owned(), of(SMALL - 1)),
+        ]);
+        let found = by_name(&types);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found["wyze_smoltcp::Port"].size, 300);
+    }
 
     #[test]
     fn only_what_lies_between_the_marks_is_replaced() {

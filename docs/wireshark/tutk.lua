@@ -4,25 +4,26 @@
 local tutk = Proto("tutk", "TUTK IOTC")
 local av = Proto("tutkav", "TUTK AV")
 
+local COMMANDS = {
+  [0x0601] = "search", [0x0602] = "search response", [0x0402] = "session request", [0x0404] = "session response",
+  [0x0401] = "hole punch", [0x0407] = "data to the camera", [0x0408] = "data to the app",
+  [0x0427] = "alive of the app", [0x0428] = "alive of the camera", [0x0417] = "close by the app",
+  [0x0418] = "close by the camera" }
+local C_COMMANDS = { [0x1002] = "search and session", [0x1202] = "alive", [0x1302] = "close", [0x1502] = "data" }
 local f = {
   -- the older framing
   version = ProtoField.uint8("iotc.version", "Version", base.HEX),
   mode = ProtoField.uint8("iotc.mode", "Mode", base.HEX, { [0x02] = "connect stage", [0x0a] = "connected", [0x0b] = "connected, DTLS inside" }),
   body_length = ProtoField.uint16("iotc.body_length", "Body length"),
   sequence = ProtoField.uint16("iotc.sequence", "Sequence"),
-  command = ProtoField.uint16("iotc.command", "Command", base.HEX, {
-    [0x0601] = "search", [0x0602] = "search response", [0x0402] = "session request", [0x0404] = "session response",
-    [0x0401] = "hole punch", [0x0407] = "data to the camera", [0x0408] = "data to the app",
-    [0x0427] = "alive of the app", [0x0428] = "alive of the camera", [0x0417] = "close by the app",
-    [0x0418] = "close by the camera" }),
+  command = ProtoField.uint16("iotc.command", "Command", base.HEX, COMMANDS),
   flags = ProtoField.uint16("iotc.flags", "Flags", base.HEX),
   channel = ProtoField.uint8("iotc.channel", "Channel"),
   sid = ProtoField.bytes("iotc.sid", "Session id"),
   stage = ProtoField.uint8("iotc.stage", "Stage"),
   token = ProtoField.bytes("iotc.token", "Token"),
   -- 0xCC51
-  c_command = ProtoField.uint16("cc51.command", "Command", base.HEX, {
-    [0x1002] = "search and session", [0x1202] = "alive", [0x1302] = "close", [0x1502] = "data" }),
+  c_command = ProtoField.uint16("cc51.command", "Command", base.HEX, C_COMMANDS),
   c_body_length = ProtoField.uint16("cc51.body_length", "Body length"),
   c_direction = ProtoField.uint16("cc51.direction", "Direction", base.HEX),
   c_step = ProtoField.uint16("cc51.step", "Step"),
@@ -62,6 +63,7 @@ local a = {
 local e = {
   length = ProtoExpert.new("tutk.bad_length", "The header's length is not the packet's", expert.group.MALFORMED, expert.severity.ERROR),
   unknown = ProtoExpert.new("tutk.unknown", "This command is not known", expert.group.UNDECODED, expert.severity.WARN),
+  short = ProtoExpert.new("tutk.short", "The packet ends before its command's fields", expert.group.MALFORMED, expert.severity.ERROR),
 }
 local function values(t) local all = {} for _, v in pairs(t) do all[#all + 1] = v end return all end
 tutk.fields = values(f)
@@ -273,22 +275,27 @@ local function older(buffer, pinfo, tree)
   if clear(4, 2):le_uint() ~= n - 16 then length:add_proto_expert_info(e.length) end
   sub:add_le(f.sequence, clear(6, 2))
   local command = clear(8, 2):le_uint()
-  sub:add_le(f.command, clear(8, 2))
+  local item = sub:add_le(f.command, clear(8, 2))
   sub:add_le(f.flags, clear(10, 2))
   pinfo.cols.info = string.format("IOTC %04x", command)
-  if (command == 0x0407 or command == 0x0408) and n > 28 then
+  if (command == 0x0407 or command == 0x0408) and n >= 28 then
     sub:add(f.channel, clear(14, 1))
     sub:add(f.sid, clear(20, 8))
-    carried(clear(28):tvb(), pinfo, tree)
+    if n > 28 then carried(clear(28):tvb(), pinfo, tree) end
   elseif command == 0x0601 and n >= 68 then
     sub:add(f.sid, clear(56, 8))
     sub:add(f.stage, clear(64, 1))
-  elseif command == 0x0602 and n >= 196 then
-    sub:add(f.sid, clear(188, 8))
-  elseif (command == 0x0402 or command == 0x0404) and n >= 44 then
+  elseif command == 0x0602 and n >= 36 then
+    -- Shorter ones than the usual 200 bytes hold no session id.
+    if n >= 196 then sub:add(f.sid, clear(188, 8)) end
+  elseif (command == 0x0401 or command == 0x0402 or command == 0x0404) and n >= 44 then
     sub:add(f.sid, clear(36, 8))
   elseif (command == 0x0427 or command == 0x0428 or command == 0x0417 or command == 0x0418) and n >= 24 then
     sub:add(f.token, clear(16, 8))
+  elseif not COMMANDS[command] then
+    item:add_proto_expert_info(e.unknown)
+  else
+    item:add_proto_expert_info(e.short)
   end
   return n
 end
@@ -309,18 +316,21 @@ local function newer(buffer, pinfo, tree)
     sub:add(f.c_ticket, buffer(14, 2))
     sub:add(f.c_sid, buffer(16, 8))
     sub:add(f.c_hmac, buffer(32, 20))
-  elseif command == 0x1502 and n > 48 then
+  elseif command == 0x1502 and n >= 48 then
     sub:add(f.c_channel, buffer(13, 1))
     sub:add(f.c_ticket, buffer(14, 2))
     sub:add(f.c_sid, buffer(16, 8))
     sub:add(f.c_hmac, buffer(n - 20, 20))
-    carried(buffer(28, n - 48):tvb(), pinfo, tree)
+    if n > 48 then carried(buffer(28, n - 48):tvb(), pinfo, tree) end
   elseif command == 0x1202 and n >= 48 then
     sub:add_le(f.c_counter, buffer(16, 4))
     sub:add(f.c_sid, buffer(20, 8))
     sub:add(f.c_hmac, buffer(28, 20))
-  else
+  elseif not C_COMMANDS[command] then
     item:add_proto_expert_info(e.unknown)
+  elseif command ~= 0x1302 then
+    -- (What is in a close is not known.)
+    item:add_proto_expert_info(e.short)
   end
   return n
 end

@@ -1,11 +1,12 @@
 //! What Wireshark's engine reads with `docs/wireshark/tutk.lua` is what we read.
 
 use std::process::Command;
+use std::time::Duration;
 
 use tutk_dissect::{Packet, Value};
 use tutk_testkit::data;
 
-use crate::common::{datagrams, dissect, keys, pcap_of};
+use crate::common::{Sent, app, camera, datagrams, dissect, keys, pcap_of};
 use crate::redaction::redacted;
 
 /// Fields that both name alike.
@@ -121,6 +122,69 @@ fn wireshark_reads_both_framings_as_we_do() {
     for name in ["iotc", "cc51"] {
         let pcap = pcap_of(&datagrams(name));
         assert_alike(&pcap, &dissect(&pcap, keys(name)), None, OUTER);
+    }
+}
+
+/// A packet of either framing with this command and `len` bytes in all.
+fn with_command(framing: &str, command: u16, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    if framing == "cc51" {
+        bytes[..2].copy_from_slice(&[0x51, 0xcc]);
+        bytes[4..6].copy_from_slice(&command.to_le_bytes());
+        bytes[6..8].copy_from_slice(&(len as u16 - 12).to_le_bytes());
+    } else {
+        bytes[..4].copy_from_slice(&[0x04, 0x02, 0x1a, 0x0a]);
+        bytes[4..6].copy_from_slice(&(len as u16 - 16).to_le_bytes());
+        bytes[8..10].copy_from_slice(&command.to_le_bytes());
+        tutk_transcode::encode(&mut bytes);
+    }
+    bytes
+}
+
+#[test]
+fn wireshark_calls_a_command_unknown_when_it_has_no_name_and_a_packet_short_when_fields_are_missing()
+ {
+    let none = "";
+    let unknown = "This command is not known";
+    let short = "The packet ends before its command's fields";
+    let cases = [
+        // A close in 0xCC51 has a name; what is in it is not known.
+        ("cc51", 0x1302, 12, none),
+        ("cc51", 0x1302, 48, none),
+        ("cc51", 0x1402, 48, unknown),
+        ("cc51", 0x1002, 52, none),
+        ("cc51", 0x1002, 51, short),
+        ("cc51", 0x1202, 48, none),
+        ("cc51", 0x1202, 47, short),
+        // Data without any, and cut off in the HMAC.
+        ("cc51", 0x1502, 48, none),
+        ("cc51", 0x1502, 47, short),
+        ("iotc", 0x0499, 24, unknown),
+        ("iotc", 0x0601, 67, short),
+        // Older firmware answers with less than 200 bytes.
+        ("iotc", 0x0602, 36, none),
+        ("iotc", 0x0602, 35, short),
+        ("iotc", 0x0401, 52, none),
+        ("iotc", 0x0404, 43, short),
+        ("iotc", 0x0407, 28, none),
+        ("iotc", 0x0408, 27, short),
+        ("iotc", 0x0417, 24, none),
+        ("iotc", 0x0428, 23, short),
+    ];
+    let sent = cases.map(|(framing, command, len, _)| Sent {
+        at: Duration::from_secs(1_767_225_600),
+        from: app(),
+        to: camera(),
+        bytes: with_command(framing, command, len),
+    });
+    let rows = tshark(&pcap_of(&sent), None, &["_ws.expert.message"]);
+    assert_eq!(rows.len(), cases.len());
+    for ((framing, command, len, finding), row) in cases.iter().zip(&rows) {
+        assert_eq!(
+            row.join(""),
+            *finding,
+            "{framing} {command:#06x}, {len} bytes"
+        );
     }
 }
 

@@ -10,6 +10,7 @@ mod converse;
 mod demo;
 mod discover;
 mod dissect;
+mod distinct;
 mod failure;
 mod get;
 mod info;

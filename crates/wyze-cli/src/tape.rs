@@ -20,7 +20,8 @@ use crate::failure::{Exit, Failure};
 /// What `wyze stream` is told about recording.
 #[derive(Debug, Args)]
 pub(crate) struct TapeArgs {
-    /// Also record every datagram, as pcap for `wyze dissect` and Wireshark
+    /// Also record every datagram, as pcap for `wyze dissect` and Wireshark. Without --redact it may hold UID and AuthKey,
+    /// and of firmware that speaks no DTLS all of the session
     #[arg(long, value_name = "FILE", help_heading = "Recording the session")]
     pcap: Option<PathBuf>,
     /// Write the keys that open the recording; whoever has both sees all of it
@@ -40,6 +41,16 @@ pub(crate) struct TapeArgs {
         help_heading = "Recording the session"
     )]
     redact: bool,
+}
+
+impl TapeArgs {
+    /// The files that this writes, with the options that name them.
+    pub(crate) fn files(&self) -> [(&'static str, Option<&Path>); 2] {
+        [
+            ("--pcap", self.pcap.as_deref()),
+            ("--keylog", self.keylog.as_deref()),
+        ]
+    }
 }
 
 /// A recording that goes on. Copies write to the same files.

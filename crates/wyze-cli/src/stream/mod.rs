@@ -9,6 +9,7 @@ use wyze_std::CameraUrl;
 use wyze_std::session::kauth::models::Quality;
 use wyze_std::session::{ClientConfig, Hello, Reconnect};
 
+use crate::distinct::distinct;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
 use crate::ledger::Ledger;
@@ -43,6 +44,9 @@ to once a minute; the recording goes on in the same file. Only a first attempt t
 A recording is playable whatever ends it. The file is replaced by the first frame that is written; without a frame no
 file remains. Ctrl-C finishes it; where a pipe that nobody reads holds that up, a second one ends the program at once, and
 so do 8 s. Exit codes name the cause: docs/exit-codes.md.";
+
+/// The output that is no file.
+const STDOUT: &str = "-";
 
 /// Record or show what a camera sends
 #[derive(Debug, Args)]
@@ -184,6 +188,18 @@ impl StreamArgs {
         })
     }
 
+    /// Checks that nothing is to be written over something else.
+    fn check_files(&self, output: &Path) -> Result<(), Failure> {
+        let output = (output != Path::new(STDOUT)).then_some(output);
+        let [pcap, keylog] = self.tape.files();
+        distinct(&[
+            ("-o", output),
+            pcap,
+            keylog,
+            ("--ledger", self.ledger.as_deref()),
+        ])
+    }
+
     fn quality(&self, url: &CameraUrl) -> Quality {
         let option = self.quality.or_else(|| {
             let subtype = url.subtype()?;
@@ -204,6 +220,7 @@ pub(crate) fn run(args: &StreamArgs) -> Result<(), Failure> {
     let stop = interrupt::install()?;
     let url = target::camera(&args.camera)?;
     let (path, format) = args.target()?;
+    args.check_files(&path)?;
     let mut plan = Plan::new(&url, args.timeout)?;
     ask_for(&mut plan.config, format, args.no_audio)?;
     let audio = plan.config.audio;
@@ -213,7 +230,7 @@ pub(crate) fn run(args: &StreamArgs) -> Result<(), Failure> {
     // Some models refuse it whatever the user wants.
     plan.config.resend &= args.resend == ResendOption::On;
 
-    let to_stdout = path == Path::new("-");
+    let to_stdout = path == Path::new(STDOUT);
     let report = Report::new(Style::for_stream(args.json, args.quiet), to_stdout);
     let limits = Limits {
         duration: args.duration,

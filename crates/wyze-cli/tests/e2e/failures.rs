@@ -178,6 +178,29 @@ fn ctrl_c_before_the_first_frame_leaves_nothing() {
 }
 
 #[test]
+fn one_file_for_two_things_is_refused_and_left_as_it_is() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("x.mp4");
+    let path = path.to_str().unwrap();
+    let other = folder.path().join("y.mp4");
+    let other = other.to_str().unwrap();
+    for options in [
+        &["-o", other, "--pcap", path, "--keylog", path][..],
+        &["-o", path, "--pcap", path],
+        &["-o", path, "--pcap", path, "--redact"],
+        &["-o", path, "--pcap", other, "--keylog", path],
+        &["-o", other, "--pcap", path, "--ledger", path],
+    ] {
+        std::fs::write(path, "precious").unwrap();
+        let output = wyze(&[&["stream", ANY_URL][..], options].concat());
+        let message = assert_fails(&output, 2);
+        assert!(message.contains("same file"), "{options:?}: {message}");
+        assert_eq!(std::fs::read(path).unwrap(), b"precious", "{options:?}");
+        assert!(!Path::new(other).exists(), "{options:?}");
+    }
+}
+
+#[test]
 fn usage() {
     for args in [
         &["stream", ANY_URL, "--frames", "0"][..],

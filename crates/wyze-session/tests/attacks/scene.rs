@@ -221,6 +221,12 @@ impl<'m> Scene<'m> {
         self.world.net.send(self.world.now, addr(from), to, bytes);
     }
 
+    /// Gives a datagram to the app now, ahead of everything that is on the wire.
+    pub(crate) fn hand_to_app(&mut self, from: &str, bytes: &[u8]) {
+        let cx = &mut Cx::new(self.world.now, &mut self.world.rng);
+        self.client.receive(cx, addr(from), &mut bytes.to_vec());
+    }
+
     /// The session is what it was: both sides live, talk to each other, and every frame sent arrives, once, in order.
     pub(crate) fn assert_untouched(&mut self, context: &str) {
         let before = self.client.node.video.len();

@@ -2,6 +2,14 @@
 
 mod hello;
 mod key_exchange;
+#[cfg(all(
+    test,
+    feature = "client",
+    feature = "server",
+    feature = "chacha",
+    feature = "cbc"
+))]
+mod round_trip;
 
 pub(crate) use hello::*;
 pub(crate) use key_exchange::*;

@@ -28,13 +28,24 @@ fn fuzz() -> Result<String> {
     })
 }
 
+/// Everything with a lock file of its own.
+const WORKSPACES: [&str; 5] = [
+    ".",
+    "benches/size",
+    "crates/wyze-smoltcp/firmware",
+    "crates/wyze-smoltcp/firmware/esp32c3",
+    "fuzz",
+];
+
 /// Licences, bans and sources. Not advisories: their database is fetched from a host of its own.
 fn deny() -> Result<String> {
     setup::cargo_tool("cargo-deny")?;
-    run(&mut cargo(
-        "deny --config deny.toml check bans licenses sources",
-    ))?;
-    Ok(String::new())
+    for workspace in WORKSPACES {
+        run(&mut cargo(&format!(
+            "deny --manifest-path {workspace}/Cargo.toml --config deny.toml check bans licenses sources"
+        )))?;
+    }
+    Ok(format!("{} lock files", WORKSPACES.len()))
 }
 
 /// Sets of features of every core crate compile, on a bare-metal target: all sets, but for the crates with a
@@ -134,4 +145,30 @@ fn miri() -> Result<String> {
         }
     }
     Ok(format!("{} crates", INTERPRETED.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_lock_file_of_the_repository_is_checked() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        let listed = crate::process::capture(
+            std::process::Command::new("git").current_dir(root).args([
+                "ls-files",
+                "--",
+                "Cargo.lock",
+                "*/Cargo.lock",
+            ]),
+            std::time::Duration::from_secs(20),
+        );
+        let listed = listed.unwrap();
+        let mut found: Vec<&str> = listed
+            .lines()
+            .map(|file| file.strip_suffix("/Cargo.lock").unwrap_or("."))
+            .collect();
+        found.sort_unstable();
+        assert_eq!(found, WORKSPACES);
+    }
 }

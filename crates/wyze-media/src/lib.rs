@@ -48,6 +48,9 @@ mod clip;
 mod codec;
 mod elementary;
 mod fmp4;
+#[cfg(any(test, feature = "fuzz"))]
+#[cfg_attr(not(feature = "fuzz"), allow(unreachable_pub))]
+mod fuzz;
 mod nal;
 mod output;
 mod sink;
@@ -57,5 +60,7 @@ pub use clip::{Clip, ClipError, ClipOptions, Sample, Track, VideoTrack};
 pub use codec::{AudioCodec, AudioFormat, VideoCodec};
 pub use elementary::{AnnexBWriter, AudioWriter};
 pub use fmp4::{Fmp4Options, Fmp4Writer, Fragments};
+#[cfg(feature = "fuzz")]
+pub use fuzz::media;
 pub use output::{Format, Output};
 pub use sink::{AudioFrame, Sink, SinkError, SinkStats, VideoFrame};

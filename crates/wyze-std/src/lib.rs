@@ -45,5 +45,7 @@ pub use tap::Tap;
 pub use targets::{bind, targets};
 #[cfg(feature = "keylog")]
 pub use tutk_dtls::KeyLogEntry;
+#[cfg(feature = "fuzz")]
+pub use url::url;
 pub use url::{CameraUrl, UrlError};
 pub use wyze_session as session;

@@ -1,5 +1,9 @@
 //! `wyze://` URLs as go2rtc writes them, so that people paste theirs unchanged.
 
+#[cfg(any(test, feature = "fuzz"))]
+#[cfg_attr(not(feature = "fuzz"), allow(unreachable_pub))]
+mod fuzz;
+
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -7,6 +11,9 @@ use std::str::FromStr;
 
 use url::Url;
 use wyze_session::{ClientConfig, Enr, Hello, LAN_PORT, Mac, PlainPolicy, Uid, kauth::models};
+
+#[cfg(feature = "fuzz")]
+pub use fuzz::url;
 
 /// `wyze://HOST[:PORT]?uid=…&enr=…&mac=…[&model=…][&subtype=…][&dtls=…]`.
 ///

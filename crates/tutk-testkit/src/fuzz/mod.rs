@@ -5,10 +5,12 @@
 
 mod dissect;
 mod dtls;
+mod emit;
 mod feed;
 mod insider;
 mod kauth;
 mod lossless;
+mod packet;
 mod session;
 mod session16;
 
@@ -195,8 +197,8 @@ mod tests {
             .collect();
         files.sort();
         let mut names: Vec<_> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
-        // Its body is in wyze-cloud, with a replay of its own.
-        names.push("cloud_json".to_owned());
+        // Their bodies are in wyze-cloud, wyze-media and wyze-std, each with a replay of its own.
+        names.extend(["cloud_json", "media", "url"].map(str::to_owned));
         names.sort();
         assert_eq!(files, names);
         let manifest = std::fs::read_to_string(fuzz_dir().join("Cargo.toml")).unwrap();

@@ -2,7 +2,7 @@
 //! of a fragment is read up to there.
 
 use shiguredo_mp4::aux::SampleTableAccessor;
-use shiguredo_mp4::boxes::{HdlrBox, MoofBox, MoovBox, TrakBox, TrexBox};
+use shiguredo_mp4::boxes::{HdlrBox, MoofBox, MoovBox, TrafBox, TrakBox, TrexBox, TrunBox};
 use shiguredo_mp4::{BoxHeader, BoxType, Decode};
 
 use super::annexb::camera_frame;
@@ -48,6 +48,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Parts, ClipError> {
         .unwrap_or_default();
     for (_, range) in boxes.iter().filter(|(kind, _)| *kind == MoofBox::TYPE) {
         let base = range.start as u64;
+        budget.allow(claimed(&bytes[range.clone()]))?;
         let (moof, _) = MoofBox::decode(&bytes[range.clone()])?;
         if !read_fragment(&moof, base, bytes, &defaults, &mut tracks, &mut budget)? {
             break;
@@ -81,6 +82,32 @@ fn top_level(bytes: &[u8]) -> Vec<(BoxType, ByteRange)> {
     boxes
 }
 
+/// How many samples the runs of a fragment claim. Decoding makes room for each of them, although one that has no field of its
+/// own takes no byte of the file.
+fn claimed(moof: &[u8]) -> u64 {
+    let trafs = inside(moof, TrafBox::TYPE);
+    let truns = trafs.iter().flat_map(|traf| inside(traf, TrunBox::TYPE));
+    truns
+        .filter_map(|trun| {
+            let (_, header) = BoxHeader::decode(trun).ok()?;
+            // Version and flags, then the number.
+            let [_, _, _, _, a, b, c, d] = *trun.get(header..)?.first_chunk()?;
+            Some(u64::from(u32::from_be_bytes([a, b, c, d])))
+        })
+        .sum()
+}
+
+/// The boxes of one kind in another box.
+fn inside(parent: &[u8], kind: BoxType) -> Vec<&[u8]> {
+    let header = BoxHeader::decode(parent).map_or(parent.len(), |(_, len)| len);
+    let content = parent.get(header..).unwrap_or_default();
+    let boxes = top_level(content).into_iter();
+    boxes
+        .filter(|(found, _)| *found == kind)
+        .map(|(_, range)| &content[range])
+        .collect()
+}
+
 /// No honest file has more samples than bytes, or samples that add up to more than the file.
 struct Budget {
     samples: usize,
@@ -95,6 +122,14 @@ impl Budget {
         }
     }
 
+    /// Whether so many samples are left at all.
+    fn allow(&self, samples: u64) -> Result<(), ClipError> {
+        if samples > self.samples as u64 {
+            return Err(too_many());
+        }
+        Ok(())
+    }
+
     fn take(&mut self, samples: usize, bytes: usize) -> Result<(), ClipError> {
         match (
             self.samples.checked_sub(samples),
@@ -104,9 +139,13 @@ impl Budget {
                 *self = Self { samples, bytes };
                 Ok(())
             }
-            _ => Err(malformed("its index names more samples than it holds")),
+            _ => Err(too_many()),
         }
     }
+}
+
+fn too_many() -> ClipError {
+    malformed("its index names more samples than it holds")
 }
 
 /// One track of the file, on its way to becoming frames.

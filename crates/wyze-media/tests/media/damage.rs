@@ -74,6 +74,17 @@ fn damaged_fragments_never_panic() {
 }
 
 #[test]
+fn a_run_that_claims_more_samples_than_the_file_has_bytes_is_refused_before_room_is_made_for_them()
+{
+    let (mut bytes, _) = mux(&demo(), PIPE);
+    let run = bytes.windows(4).position(|w| w == b"trun").unwrap();
+    // No field for each sample, and four thousand million of them: 160 GB, if they were believed.
+    bytes[run + 4..run + 12].copy_from_slice(&[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
+    let refused = Clip::from_bytes(&bytes).unwrap_err().to_string();
+    assert!(refused.contains("more samples than it holds"), "{refused}");
+}
+
+#[test]
 fn damaged_raw_stream_never_panics() {
     let bytes = std::fs::read(h265_path()).unwrap();
     let (good, _) = hammer(&bytes, bytes.len(), 300);

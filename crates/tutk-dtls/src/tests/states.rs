@@ -5,8 +5,8 @@ use core::time::Duration;
 use tutk_core::{Cx, Layer};
 
 use super::wire::world;
-use super::world::{handshake_record, plain_record, sent_now};
 use super::world::*;
+use super::world::{handshake_record, plain_record, sent_now};
 use crate::message::Kind;
 use crate::*;
 

@@ -365,6 +365,9 @@ mod tests {
             ("memcpy", 100.0, 0.0),
             ("x25519", 1000.0, 0.0),
             ("transcode", 100.0, 0.0),
+            // Each other's floor.
+            ("cbc-bad-mac", 1000.0, 0.0),
+            ("cbc-bad-padding", 1000.0, 0.0),
         ]);
         for limit in LIMITS {
             let floor = limit.floor.iter().map(|part| all[*part].instructions).sum();
@@ -384,6 +387,12 @@ mod tests {
         assert!(with("receive", 1000.0, 0.5).is_err());
         assert!(with("send", 1200.0, 0.0).is_ok());
         assert!(with("send", 1201.0, 0.0).is_err());
+        assert!(with("cbc-bad-padding", 1010.0, 0.0).is_ok());
+        assert!(with("cbc-bad-padding", 1011.0, 0.0).is_err());
+        assert!(
+            with("cbc-bad-padding", 989.0, 0.0).is_err(),
+            "cheaper shows, too"
+        );
         assert!(with("transcode", 600.0, 0.0).is_ok());
         assert!(with("transcode", 601.0, 0.0).is_err());
     }

@@ -6,7 +6,6 @@ use tutk_core::{Cx, Layer};
 
 use super::wire::world;
 use super::world::*;
-use super::world::{handshake_record, plain_record, sent_now};
 use crate::message::Kind;
 use crate::*;
 
@@ -79,9 +78,7 @@ fn a_server_to_which_nobody_has_spoken_believes_nothing() {
 #[test]
 fn half_of_the_servers_flight_that_comes_again_is_answered_with_nothing() {
     let mut w = world(client_config(), server_config());
-    let hello = sent_now(&mut w, To::Server).remove(0);
-    w.deliver(To::Server, &hello);
-    let flight = sent_now(&mut w, To::Client).remove(0);
+    let flight = server_flight(&mut w);
     w.deliver(To::Client, first(&flight, 1));
     w.now += A_WHILE;
     w.deliver(To::Client, first(&flight, 2));
@@ -149,9 +146,7 @@ fn data_before_the_servers_finished_is_not_delivered() {
 #[test]
 fn with_ecdhe_a_server_without_a_key_exchange_is_waited_for() {
     let mut w = world(client_config(), server_config());
-    let hello = sent_now(&mut w, To::Server).remove(0);
-    w.deliver(To::Server, &hello);
-    let flight = sent_now(&mut w, To::Client).remove(0);
+    let flight = server_flight(&mut w);
     w.deliver(To::Client, first(&flight, 1));
     w.deliver(To::Client, &handshake_record(Kind::ServerHelloDone, 1, &[]));
     assert_eq!(w.client_error, None);
@@ -197,9 +192,7 @@ fn both_ends_say_which_suite_was_chosen_once_it_is() {
 #[test]
 fn no_cookie_is_asked_for_once_the_server_has_said_hello() {
     let mut w = world(client_config(), server_config());
-    let hello = sent_now(&mut w, To::Server).remove(0);
-    w.deliver(To::Server, &hello);
-    let flight = sent_now(&mut w, To::Client).remove(0);
+    let flight = server_flight(&mut w);
     w.deliver(To::Client, first(&flight, 1));
     let body = [0xfe, 0xff, 1, 7];
     let verify = handshake_record(Kind::HelloVerifyRequest, 0, &body);
@@ -228,9 +221,7 @@ fn a_piece_of_a_second_verify_request_is_not_the_request() {
 #[test]
 fn a_message_with_a_number_to_come_is_dropped() {
     let mut w = world(client_config(), server_config());
-    let hello = sent_now(&mut w, To::Server).remove(0);
-    w.deliver(To::Server, &hello);
-    let flight = sent_now(&mut w, To::Client).remove(0);
+    let flight = server_flight(&mut w);
     let done = |seq| handshake_record(Kind::ServerHelloDone, seq, &[]);
     w.deliver(To::Client, first(&flight, 2));
     w.deliver(To::Client, &done(3));

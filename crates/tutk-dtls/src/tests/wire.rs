@@ -440,9 +440,7 @@ fn records_of_a_later_epoch_are_dropped() {
 #[test]
 fn data_before_the_clients_finished_is_not_delivered() {
     let mut w = world(client_config(), server_config());
-    let hello = sent_now(&mut w, To::Server).remove(0);
-    w.deliver(To::Server, &hello);
-    let flight = sent_now(&mut w, To::Client).remove(0);
+    let flight = server_flight(&mut w);
     w.deliver(To::Client, &flight);
     let finish = sent_now(&mut w, To::Server).remove(0);
     let n = records(&finish)[0].3.len() + 13;
@@ -464,9 +462,7 @@ fn data_before_the_clients_finished_is_not_delivered() {
 #[test]
 fn a_plaintext_finished_is_not_a_finished() {
     let mut w = world(client_config(), server_config());
-    let hello = sent_now(&mut w, To::Server).remove(0);
-    w.deliver(To::Server, &hello);
-    let flight = sent_now(&mut w, To::Client).remove(0);
+    let flight = server_flight(&mut w);
     w.deliver(To::Client, &flight);
     w.deliver(To::Client, &handshake_record(Kind::Finished, 3, &[0; 12]));
     assert_eq!(w.client.stats().rx_bad_handshake, 1);

@@ -311,6 +311,13 @@ pub(super) fn sent_now(world: &mut World, to: To) -> Vec<Vec<u8>> {
     out
 }
 
+/// Takes the client's hello to the server, and answers with the first datagram of its flight, which nobody has got yet.
+pub(super) fn server_flight(world: &mut World) -> Vec<u8> {
+    let hello = sent_now(world, To::Server).remove(0);
+    world.deliver(To::Server, &hello);
+    sent_now(world, To::Client).remove(0)
+}
+
 pub(super) fn plain_record(kind: u8, version: [u8; 2], seq: u8, body: &[u8]) -> Vec<u8> {
     let mut out = vec![
         kind,

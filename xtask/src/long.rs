@@ -64,9 +64,9 @@ fn powerset() -> Result<String> {
     Ok(format!("{} crates", CORE.len()))
 }
 
-/// Features of which a crate refuses to be built without any, and which sets are left out: of a session those of more than
-/// four features, where both ways to log are one, so that every pair is there, on or off, with a role and a suite; of what is built upon it those that take
-/// only some of the features that its own sources do not ask for.
+/// Features of which a crate refuses to be built without any, and which sets are left out. Of a session: those of more than
+/// four features, where both ways to log are one, so that every pair is there, on or off, with a role and a suite. Of what is
+/// built upon it: those that take only some of the features that its own sources do not ask for.
 fn shape(name: &str) -> &'static str {
     match name {
         "tutk-dtls" => "--at-least-one-of client,server --at-least-one-of chacha,cbc",

@@ -1,35 +1,32 @@
 //! Record protection of 0xCCAC: ChaCha20-Poly1305 (RFC 7905).
 
-use chacha20poly1305::aead::AeadInOut;
-use chacha20poly1305::{ChaCha20Poly1305, KeyInit, Nonce, Tag};
 use tutk_core::{Full, Secret, TxBuf};
 
+pub(crate) use crate::aead::TAG;
+use crate::aead::{Aead, NONCE};
 use crate::record::{ContentType, DTLS_1_2, HEADER, Header, Position, additional_data};
-
-/// Bytes of the authentication tag.
-pub(crate) const TAG: usize = 16;
 
 /// Keys of one direction.
 pub(crate) struct Keys {
-    cipher: ChaCha20Poly1305,
-    iv: Secret<[u8; 12]>,
+    cipher: Aead,
+    iv: Secret<[u8; NONCE]>,
 }
 
 impl Keys {
-    pub(crate) fn new(key: &[u8; 32], iv: &[u8; 12]) -> Self {
+    pub(crate) fn new(key: &[u8; 32], iv: &[u8; NONCE]) -> Self {
         Self {
-            cipher: ChaCha20Poly1305::new(key.into()),
+            cipher: Aead::new(key),
             iv: Secret::new(*iv),
         }
     }
 
     /// IV xor (four zeros, epoch, number).
-    fn nonce(&self, at: Position) -> Nonce {
+    fn nonce(&self, at: Position) -> [u8; NONCE] {
         let mut nonce = *self.iv.expose();
         for (n, p) in nonce.iter_mut().skip(4).zip(at.to_bytes()) {
             *n ^= p;
         }
-        Nonce::from(nonce)
+        nonce
     }
 
     /// Makes what `tx` holds one record.
@@ -54,11 +51,7 @@ impl Keys {
             .get_mut(HEADER..)
             .and_then(<[u8]>::split_last_chunk_mut::<TAG>)
             .ok_or(Full)?;
-        let computed = self
-            .cipher
-            .encrypt_inout_detached(&self.nonce(at), &aad, text.into())
-            .map_err(|_| Full)?;
-        *tag = computed.into();
+        *tag = self.cipher.seal(self.nonce(at), &aad, text).ok_or(Full)?;
         Ok(())
     }
 
@@ -72,8 +65,7 @@ impl Keys {
         let (text, tag) = body.split_last_chunk_mut::<TAG>()?;
         let aad = additional_data(kind, at, text.len());
         self.cipher
-            .decrypt_inout_detached(&self.nonce(at), &aad, (&mut *text).into(), &Tag::from(*tag))
-            .ok()?;
-        Some(text)
+            .open(self.nonce(at), &aad, text, *tag)
+            .then_some(text)
     }
 }

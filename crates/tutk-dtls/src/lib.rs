@@ -85,6 +85,8 @@ compile_error!("tutk-dtls needs a role: enable `client`, `server` or both");
 #[cfg(not(any(feature = "chacha", feature = "cbc")))]
 compile_error!("tutk-dtls needs a cipher suite: enable `chacha`, `cbc` or both");
 
+#[cfg(feature = "chacha")]
+mod aead;
 #[cfg(feature = "cbc")]
 mod cbc;
 #[cfg(feature = "chacha")]

@@ -96,10 +96,12 @@ const INTERPRETED: [(&str, &str); 7] = [
 ];
 
 /// Tests that are left out, because interpreted each takes minutes; by the beginnings of their names or parts of them.
-const TOO_SLOW: [&str; 18] = [
+const TOO_SLOW: [&str; 20] = [
     // An X25519 takes most of a minute.
     "tests::lossy",
     "tests::wire",
+    "tests::hostile",
+    "tests::restarts",
     "tests::noise",
     "tests::packing",
     "tests::states",

@@ -2,9 +2,11 @@
 
 mod counters;
 mod errors;
+mod hostile;
 mod lossy;
 mod noise;
 mod packing;
+mod restarts;
 mod states;
 mod vectors;
 mod wire;

@@ -134,7 +134,8 @@ fn miri() -> Result<String> {
     let interpret = |target: &str, (name, tests): (&str, &str)| {
         run(
             nightly_cargo(&format!("miri test {target} -p {name} {tests} --{skipped}"))
-                .env("MIRIFLAGS", "-Zmiri-disable-isolation")
+                // Tests leak the memory that they lend to a session.
+                .env("MIRIFLAGS", "-Zmiri-disable-isolation -Zmiri-ignore-leaks")
                 .env("PROPTEST_CASES", "4"),
         )
     };

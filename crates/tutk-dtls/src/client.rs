@@ -27,9 +27,9 @@ use zeroize::Zeroizing;
 
 use crate::cipher;
 use crate::config::{ClientConfig, MAX_IDENTITY, Psk, cut};
-use crate::engine::{Alert, Arrival, Engine, Event, Record, Refusal, Stage, timeout};
+use crate::engine::{Arrival, Engine, Event, Record, Refusal, Stage, timeout};
 use crate::ephemeral::Ephemeral;
-use crate::error::{Error, Phase, SealError, alert};
+use crate::error::{Error, Phase, SealError};
 use crate::flight::{Flight, Item};
 use crate::keys::{self, Side, VERIFY_DATA};
 use crate::message::{self, Fragment, Kind, MAX_COOKIE, ServerHello, ServerKeyExchange};
@@ -174,15 +174,11 @@ impl<'m> Client<'m> {
     }
 
     /// Says goodbye: close_notify goes out by the next `poll_transmit`, and nothing can be sealed any more. Before the
-    /// handshake is done it just stops.
+    /// handshake is done it just stops. Called again it says so once more, as nobody acknowledges it.
     pub fn close(&mut self) {
-        if self.is_connected() {
-            self.engine.alert = Some(Alert {
-                fatal: false,
-                description: alert::CLOSE_NOTIFY,
-            });
-        } else {
-            self.engine.flight.stop();
+        match self.state {
+            State::Connected | State::Closed => self.engine.say_goodbye(),
+            _ => self.engine.flight.stop(),
         }
         self.engine.timers.stop_all();
         self.state = State::Closed;

@@ -354,10 +354,7 @@ impl<'m> Engine<'m> {
             {
                 self.peer_closed = true;
                 if stage == Stage::Connected {
-                    self.alert = Some(Alert {
-                        fatal: false,
-                        description: alert::CLOSE_NOTIFY,
-                    });
+                    self.say_goodbye();
                 }
                 Ok(true)
             }
@@ -373,6 +370,16 @@ impl<'m> Engine<'m> {
                 count(&mut self.stats.rx_alert_ignored);
                 Ok(false)
             }
+        }
+    }
+
+    /// close_notify goes out by the next `poll_transmit`, if there are keys for it and nothing worse has been said.
+    pub(crate) fn say_goodbye(&mut self) {
+        if self.sealer.is_some() && self.failed.is_none() {
+            self.alert = Some(Alert {
+                fatal: false,
+                description: alert::CLOSE_NOTIFY,
+            });
         }
     }
 

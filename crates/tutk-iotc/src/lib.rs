@@ -96,6 +96,8 @@ pub const TALK_CHANNEL: u8 = 1;
 pub const MAX_TARGETS: usize = 8;
 /// Time between two rounds of probes.
 pub const PROBE_INTERVAL: Duration = Duration::from_millis(250);
+/// Time from the confirmation of a search (0x0601 stage 2) to the first request for a session (0x0402).
+pub const CONFIRM_GAP: Duration = Duration::from_millis(10);
 /// Time between two requests for a session.
 pub const SESSION_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a TransCode client waits for 0x0404 before it goes on without.

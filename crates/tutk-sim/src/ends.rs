@@ -408,3 +408,6 @@ fn tell(heard: Heard<'_>, show: &Show, chunks: &mut [Chunks; 2]) -> Option<Told>
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -232,13 +232,14 @@ impl<'m> Camera<'m> {
         buf: &'b mut [u8],
     ) -> Option<Transmit<'b>> {
         let mut tx = TxBuf::new(buf);
-        match self.fill(cx, &mut tx) {
+        let filled = self.fill(cx, &mut tx).or_else(|cause| {
+            self.end(cause);
+            // What the end has to say does not wait.
+            self.fill(cx, &mut tx)
+        });
+        match filled {
             Ok(true) => Transmit::from_buf(tx),
-            Ok(false) => None,
-            Err(cause) => {
-                self.end(cause);
-                None
-            }
+            _ => None,
         }
     }
 

@@ -193,7 +193,8 @@ impl fmt::Display for Cause {
             ),
             Self::Refused => f.write_str(
                 "the camera answered the search but did not open a session: all its viewer slots may be taken \
-                 (close other viewers or wait a minute), or it is restarting",
+                 (close other viewers or wait a minute), it is restarting, or encryption is required and its firmware \
+                 is too old for it",
             ),
             Self::WrongKey => f.write_str(
                 "the camera did not accept the key: the ENR in the URL is wrong or has changed \

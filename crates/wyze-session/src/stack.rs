@@ -8,10 +8,8 @@
 use tutk_core::{Cx, Datagram, Instant, Layer, TxBuf, earlier};
 use tutk_dtls::CipherSuite;
 #[cfg(feature = "client")]
-use tutk_iotc::Framing;
-#[cfg(feature = "client")]
 use tutk_iotc::wire::VERSION_SESSION25;
-use tutk_iotc::{MAIN_CHANNEL, WrapError};
+use tutk_iotc::{Framing, MAIN_CHANNEL, WrapError};
 
 use tutk_av::Generation;
 
@@ -59,6 +57,7 @@ pub(crate) trait IotcRole:
     fn peer_version(&self) -> Option<u8>;
     /// Whether the session is open.
     fn is_open(&self) -> bool;
+    fn framing(&self) -> Option<Framing>;
     fn close(&mut self);
 }
 
@@ -82,6 +81,9 @@ macro_rules! iotc_role {
             }
             fn is_open(&self) -> bool {
                 <$ty>::$is_open(self)
+            }
+            fn framing(&self) -> Option<Framing> {
+                <$ty>::framing(self)
             }
             fn close(&mut self) {
                 <$ty>::close(self);
@@ -109,6 +111,9 @@ pub(crate) enum Plain {
     Spoken(Generation),
 }
 
+/// How often close_notify is said where nothing else says goodbye.
+const GOODBYES: u8 = 3;
+
 /// The layers of one session.
 #[derive(Debug)]
 pub(crate) struct Stack<I, D, A> {
@@ -116,6 +121,8 @@ pub(crate) struct Stack<I, D, A> {
     pub(crate) iotc: I,
     pub(crate) main: Association<D, A>,
     plain: Plain,
+    /// Times that close_notify is to be said once more.
+    goodbyes: u8,
 }
 
 impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
@@ -125,6 +132,7 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
             iotc,
             main: Association::new(MAIN_CHANNEL, dtls, av),
             plain,
+            goodbyes: 0,
         }
     }
 
@@ -323,6 +331,10 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
     /// close_notify while the association lives, then IOTC close, then nothing more for ever.
     fn transmit_closing(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> bool {
         if self.main.transmit_dtls(cx, &mut self.iotc, tx) == Ok(true) {
+            if self.goodbyes > 0 {
+                self.goodbyes -= 1;
+                self.main.close();
+            }
             return true;
         }
         tx.clear();
@@ -351,6 +363,11 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
             // While searching, the device may have reserved a place already.
             Stage::Searching | Stage::Securing | Stage::Secured => {
                 self.main.close();
+                // No close of CC51 is known, and whoever holds a place for us is to hear that it is free.
+                self.goodbyes = match self.iotc.framing() {
+                    Some(Framing::Cc51) => GOODBYES - 1,
+                    _ => 0,
+                };
                 self.iotc.close();
                 self.stage = Stage::Closing;
             }

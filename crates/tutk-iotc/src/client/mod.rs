@@ -6,7 +6,7 @@
 //!       │ 0x0602: our UID, our sid                   0x1002 step 1: our sid, right HMAC
 //!       │        Event::Found                                 Event::Found
 //!       ▼                                                     ▼
-//!   Opening     0x0601 stage 2 and 0x0402, every 500 ms   ││   0x1002 steps 0 and 2, every 500 ms ──► limit: Err(NotConfirmed)
+//!   Opening     0x0601 stage 2, 0x0402, every 500 ms      ││   0x1002 steps 0 and 2, every 500 ms ──► limit: Err(NotConfirmed)
 //!       │       0x0404, or 2 s without                    ││   0x1002 step 3
 //!       ▼                         whichever is first: Event::Open
 //!   Open        see link.rs
@@ -41,6 +41,8 @@ use crate::{
 enum Timer {
     /// Probe again, or ask again.
     Resend,
+    /// Ask for a session, after the first confirmation.
+    Ask,
     /// Go on without 0x0404.
     Patience,
     /// Give up.
@@ -100,7 +102,7 @@ pub struct Client {
     secure: bool,
     sid: Sid,
     state: State,
-    timers: Timers<3>,
+    timers: Timers<4>,
     /// The session opened because time passed; to be told by `poll_event`.
     opened: bool,
     /// The camera's protocol version, once it has answered over TransCode.
@@ -291,9 +293,13 @@ impl Client {
         let limit = self.timers.expired(Timer::Limit as usize, now);
         let patience = self.timers.expired(Timer::Patience as usize, now);
         let resend = self.timers.expired(Timer::Resend as usize, now);
+        let ask = self.timers.expired(Timer::Ask as usize, now);
         let State::Opening(opening) = &mut self.state else {
             return Ok(());
         };
+        if let Some(knock) = &mut opening.knock {
+            knock.ask |= ask;
+        }
         match opening.knock.as_ref().map(|knock| knock.at) {
             // A camera that also answered over CC51 gets the whole limit to confirm there.
             Some(peer) if (patience || limit) && !opening.claimed() => {

@@ -16,7 +16,7 @@ use crate::link::is_same;
 use crate::stats::dropped;
 #[cfg(feature = "cc51")]
 use crate::wire::Direction;
-use crate::{Event, Framing, SESSION_INTERVAL, SESSION_PATIENCE, wire};
+use crate::{CONFIRM_GAP, Event, Framing, SESSION_INTERVAL, SESSION_PATIENCE, wire};
 
 impl Client {
     /// The first answer of a camera ends the search and starts the time that it has to confirm.
@@ -59,7 +59,7 @@ impl Client {
                     at: from,
                     version,
                     confirm: true,
-                    ask: true,
+                    ask: false,
                 });
             }
             _ => {
@@ -67,6 +67,8 @@ impl Client {
                 return None;
             }
         }
+        // Anybody may have said this: it is followed by one datagram.
+        self.timers.set(Timer::Ask as usize, now + CONFIRM_GAP);
         self.timers
             .set(Timer::Patience as usize, now + SESSION_PATIENCE);
         Some(Event::Found {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use rand_chacha::rand_core::SeedableRng;
 use tutk_core::{Cx, Instant, Layer, TxBuf};
 use tutk_iotc::{
-    Client, ClientConfig, Device, DeviceConfig, Error, Framing, Framings, IDLE_LIMIT, MAX_TARGETS,
-    WrapError, wire,
+    CONFIRM_GAP, Client, ClientConfig, Device, DeviceConfig, Error, Framing, Framings, IDLE_LIMIT,
+    MAX_TARGETS, SESSION_INTERVAL, WrapError, wire,
 };
 
 use crate::common::{
@@ -47,12 +47,43 @@ fn a_session_opens_in_every_pairing_of_framings_over_a_bad_network() {
 }
 
 #[test]
-fn a_good_network_opens_a_session_without_any_pause() {
+fn a_good_network_opens_a_session_in_two_round_trips_and_over_transcode_a_gap() {
     for framing in FRAMINGS {
         let mut net = Net::new(1, Framings::BOTH, framing);
-        net.run(Duration::from_millis(4));
-        assert!(net.client.is_open(), "two round trips of 2 ms");
+        let gap = if framing == Framings::CC51 {
+            Duration::ZERO
+        } else {
+            CONFIRM_GAP
+        };
+        net.run(Duration::from_millis(4) + gap);
+        assert!(net.client.is_open(), "round trips of 2 ms");
     }
+}
+
+#[test]
+fn an_answer_to_a_search_is_followed_by_one_datagram_and_after_a_gap_by_another() {
+    let mut net = Net::new(1, Framings::TRANSCODE, Framings::TRANSCODE);
+    let mut cx = Cx::new(Instant::ZERO, &mut net.rng);
+    let search = drain(&mut net.client, &mut cx).remove(0).1;
+    give(&mut net.device, &mut cx, net.client_at, &search).unwrap();
+    let answer = drain(&mut net.device, &mut cx).remove(0).1;
+    give(&mut net.client, &mut cx, net.device_at, &answer).unwrap();
+    let lengths = |net: &mut Net, now: Duration| -> Vec<usize> {
+        let mut cx = Cx::new(Instant::ZERO + now, &mut net.rng);
+        net.client.handle_timeout(&mut cx).unwrap();
+        let sent = drain(&mut net.client, &mut cx);
+        sent.iter().map(|(_, bytes)| bytes.len()).collect()
+    };
+    assert_eq!(lengths(&mut net, Duration::ZERO), [88], "0x0601 of stage 2");
+    let early = CONFIRM_GAP - Duration::from_micros(1);
+    assert_eq!(lengths(&mut net, early), [0; 0]);
+    assert_eq!(lengths(&mut net, CONFIRM_GAP), [52], "0x0402");
+    let again = SESSION_INTERVAL;
+    assert_eq!(
+        lengths(&mut net, again),
+        [88, 52],
+        "both, until there is an answer"
+    );
 }
 
 #[test]
@@ -360,7 +391,7 @@ fn the_upper_layer_has_the_last_word_between_close_and_the_closes() {
 #[test]
 fn a_close_before_the_session_is_confirmed_frees_the_slot_too() {
     let mut net = Net::new(10, Framings::TRANSCODE, Framings::TRANSCODE);
-    net.run(Duration::from_millis(3)); // 0x0402 has arrived, 0x0404 has not
+    net.run(CONFIRM_GAP + Duration::from_millis(3)); // 0x0402 has arrived, 0x0404 has not
     assert!(net.device.is_bound() && !net.client.is_open());
     net.client.close();
     net.run(SECOND);
@@ -568,6 +599,8 @@ fn a_device_claims_what_its_client_sends_in_the_session_and_nothing_else() {
                 for (_, sent) in drain(&mut device, cx) {
                     give(&mut client, cx, camera, &sent).unwrap();
                 }
+                cx.now += CONFIRM_GAP;
+                client.handle_timeout(cx).unwrap();
             }
             assert!(client.is_open(), "two round trips");
             (client, device)
@@ -584,7 +617,7 @@ fn a_device_claims_what_its_client_sends_in_the_session_and_nothing_else() {
             sent.push(tx.finish().to_vec());
         }
         // Alives, asked for where the framing has none of its own, and closes.
-        cx.now = Instant::from_millis(2_000);
+        cx.now += 2 * SECOND;
         device.handle_timeout(&mut cx).unwrap();
         for (_, alive) in drain(&mut device, &mut cx) {
             give(&mut client, &mut cx, camera, &alive).unwrap();

@@ -3,7 +3,7 @@
 use crate::common::{FixedRng, Seen, UID, addr, drain, give, key, plain, testdata, uid};
 use serde_json::Value;
 use tutk_core::{Cx, Instant, Layer, TxBuf};
-use tutk_iotc::{Client, ClientConfig, Device, DeviceConfig, Framing, Framings, wire};
+use tutk_iotc::{CONFIRM_GAP, Client, ClientConfig, Device, DeviceConfig, Framing, Framings, wire};
 use zerocopy::FromBytes;
 
 const SID: &str = "1c24760a9d2488ba";
@@ -33,8 +33,14 @@ fn client(sid: &str, framings: Framings) -> Client {
 }
 
 fn sent(layer: &mut impl crate::common::Role) -> Vec<String> {
+    sent_at(layer, Instant::ZERO)
+}
+
+fn sent_at(layer: &mut impl crate::common::Role, now: Instant) -> Vec<String> {
     let mut rng = FixedRng::new(&[]);
-    let all = drain(layer, &mut Cx::new(Instant::ZERO, &mut rng));
+    let mut cx = Cx::new(now, &mut rng);
+    layer.handle_timeout(&mut cx).unwrap();
+    let all = drain(layer, &mut cx);
     all.into_iter().map(|(_, b)| hex::encode(b)).collect()
 }
 
@@ -69,6 +75,7 @@ fn open_transcode(sid: &str) -> (Client, Vec<String>) {
     tutk_transcode::encode(&mut found);
     hear(&mut client, CAMERA, &found);
     log.extend(sent(&mut client));
+    log.extend(sent_at(&mut client, Instant::ZERO + CONFIRM_GAP));
     let reply = wire::Session::new(wire::Direction::ToClient, *uid().as_bytes(), sid);
     let mut granted = zerocopy::IntoBytes::as_bytes(&reply).to_vec();
     tutk_transcode::encode(&mut granted);

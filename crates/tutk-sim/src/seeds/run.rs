@@ -26,6 +26,7 @@ use crate::wire::Wire;
 use crate::{rng, secrets};
 
 const SECOND: u64 = 1_000_000;
+const UID: &str = "SIMCAMSIMCAMSIMCAM11";
 /// Where the two begin; the third byte tells them apart, wherever they go.
 const VIEWER_AT: ([u8; 4], u16) = ([192, 0, 1, 1], 50_000);
 const CAMERA_AT: ([u8; 4], u16) = ([192, 0, 2, 1], LAN_PORT);
@@ -79,6 +80,22 @@ pub enum Sabotage {
     Lost,
     /// A picture is not delivered.
     Hole,
+    /// An unauthenticated datagram is answered with many more bytes.
+    Verbose,
+    /// The camera sends what it has to the attacker.
+    Seduced,
+    /// A session says that it has no DTLS.
+    Naked,
+    /// A request is answered once more.
+    Echo,
+    /// An answer is told as a command that nobody asked for.
+    Unasked,
+    /// The end of a session that was closed is not told.
+    Untold,
+    /// A session that is over wants to be called.
+    Restless,
+    /// The camera does not hear that the viewer left.
+    Unheard,
 }
 
 /// What happened in a run.
@@ -164,10 +181,9 @@ pub(crate) fn run(
     sabotage: Sabotage,
     trace: bool,
 ) -> Lawful<Outcome> {
-    let uid: Uid = "SIMCAMSIMCAMSIMCAM11"
-        .parse()
-        .map_err(|e| Violation(format!("{e}")))?;
+    let uid: Uid = UID.parse().map_err(|e| Violation(format!("{e}")))?;
     let (enr, mac) = secrets()?;
+    let auth_key = wyze_session::kauth::auth_key(&enr, &mac);
     let camera: SocketAddr = CAMERA_AT.into();
     let targets = [camera, ([255, 255, 255, 255], LAN_PORT).into()];
     let seed = scenario.seed;
@@ -193,7 +209,7 @@ pub(crate) fn run(
         trace,
         random: rng(seed, 2),
         wire: Wire::new(scenario.weather, rng(seed, 3)),
-        attacker: Attacker::new(rng(seed, 4), closes),
+        attacker: Attacker::new(rng(seed, 4), closes, [UID.as_bytes(), &auth_key].concat()),
         now: 0,
         script: scenario.script.iter(),
         begun: (!scenario.world.is_gentle()).then_some(0),
@@ -460,5 +476,11 @@ impl<'m> Run<'m> {
         law(at >= self.now || self.sabotage == Sabotage::Stuck, || {
             format!("the {who}'s timer is set {} µs in the past", self.now - at)
         })
+    }
+
+    /// The same of both, where both were served before.
+    fn none_in_the_past(&self) -> Lawful {
+        self.not_in_the_past("viewer", self.viewer.as_ref().and_then(Viewer::deadline))?;
+        self.not_in_the_past("camera", self.camera.as_ref().and_then(Cam::deadline))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::scenario::{Act, World};
 use super::*;
+use wyze_session::PlainPolicy;
 
 /// What the first of some seeds tells that notices `sabotage`.
 fn caught(sabotage: Sabotage, wanted: impl Fn(&Scenario) -> bool) -> String {
@@ -29,6 +30,59 @@ fn a_second_datagram_in_answer_to_a_stranger_is_caught() {
         told.contains("in answer to one that nobody authenticated"),
         "{told}"
     );
+}
+
+#[test]
+fn many_bytes_in_answer_to_a_stranger_are_caught() {
+    let told = caught(Sabotage::Verbose, |s| {
+        s.world == World::Siege && !s.is_gullible()
+    });
+    assert!(told.contains("bytes in answer to"), "{told}");
+}
+
+#[test]
+fn a_camera_that_follows_the_attacker_is_caught() {
+    let told = caught(Sabotage::Seduced, |s| {
+        s.world == World::Siege && !s.is_gullible()
+    });
+    assert!(told.contains("ViewerFollowed: to the attacker"), "{told}");
+}
+
+#[test]
+fn a_session_without_dtls_where_that_was_refused_is_caught() {
+    let told = caught(Sabotage::Naked, |s| s.plain == PlainPolicy::Refused);
+    assert!(told.contains("where it was refused"), "{told}");
+}
+
+#[test]
+fn an_answer_that_is_told_twice_or_as_nobodys_is_caught() {
+    let asks =
+        |s: &Scenario| s.world == World::Siege && s.script.iter().any(|&(_, act)| act == Act::Ask);
+    let told = caught(Sabotage::Echo, asks);
+    assert!(told.contains("was answered twice"), "{told}");
+    let told = caught(Sabotage::Unasked, |s| {
+        asks(s) && !s.is_gullible() && !s.talk
+    });
+    assert!(told.contains("was delivered, and nobody sent it"), "{told}");
+}
+
+#[test]
+fn an_end_that_one_side_does_not_notice_is_caught() {
+    for (sabotage, wanted) in [
+        (Sabotage::Untold, "close was called, and Closed never came"),
+        (
+            Sabotage::Restless,
+            "a session that is over still has a timer",
+        ),
+        (
+            Sabotage::Unheard,
+            "the camera was not told that the viewer left",
+        ),
+    ] {
+        let told = caught(sabotage, |_| true);
+        assert_eq!(told.lines().count(), 10, "{told}");
+        assert!(told.lines().all(|line| line == wanted), "{told}");
+    }
 }
 
 #[test]

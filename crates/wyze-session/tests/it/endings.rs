@@ -6,7 +6,9 @@ use tutk_iotc::AuthKey;
 use tutk_testkit::net::{Faults, Net};
 use tutk_testkit::pump::{LayerNode, World};
 use wyze_session::kauth;
-use wyze_session::{CameraConfig, Cause, ClientConfig, Cx, Datagram, Instant};
+use wyze_session::{
+    CameraConfig, CameraEvent, Cause, ClientConfig, Cx, Datagram, Event, Framings, Instant,
+};
 
 use crate::common::{APP, CameraNode, ClientNode, DEVICE, Room, Show, addr, enr, mac, uid};
 
@@ -67,6 +69,47 @@ fn wherever_the_other_side_vanishes_the_session_ends_and_says_why() {
     let (client, camera) = vanish(|client, _| client.video.len() == 10);
     assert_eq!(client, Some(Cause::Lost));
     assert_eq!(camera, Some(Cause::Lost));
+}
+
+#[test]
+fn one_datagram_of_a_goodbye_frees_the_place_whichever_arrives() {
+    // close_notify and three times 0x0417, or three times close_notify.
+    for (framings, datagrams) in [(Framings::TRANSCODE, 4), (Framings::CC51, 3)] {
+        for arrives in 0..datagrams {
+            let mut world = World::new(3, Net::new(3, Faults::NONE));
+            let (enr, mac, targets) = (enr("sim-enr-16byte!!"), mac(), [addr(DEVICE)]);
+            let (mut room1, mut room2) = (Room::new(1 << 18, 1 << 14), Room::new(0, 0));
+            let cx = &mut Cx::new(world.now, &mut world.rng);
+            let config = ClientConfig::new(uid(), &enr, &mac, &targets);
+            let mut client = ClientNode::new(&config, &mut room1, cx);
+            let config = CameraConfig {
+                framings,
+                ..CameraConfig::new(uid(), &enr, &mac)
+            };
+            let mut camera = CameraNode::new(&config, &mut room2, Show::new(9, 1, 10, 10), cx);
+            while !client.authenticated {
+                assert!(world.step(&mut [&mut client, &mut camera]));
+            }
+            client.client.close();
+            let mut goodbye = Vec::new();
+            let cx = &mut Cx::new(world.now, &mut world.rng);
+            let mut buf = [0; 1500];
+            while let Some(t) = client.client.poll_transmit(cx, &mut buf) {
+                goodbye.push(t.datagram.to_vec());
+            }
+            assert_eq!(goodbye.len(), datagrams, "{framings:?}");
+            let told = client.client.poll_event(cx);
+            assert!(matches!(told, Some(Event::Closed(Cause::Local))));
+            let mut input = Datagram::new(addr(APP), &mut goodbye[arrives]);
+            assert!(camera.camera.handle_datagram(cx, &mut input).is_none());
+            while camera.camera.poll_transmit(cx, &mut buf).is_some() {}
+            let told = camera.camera.poll_event(cx);
+            assert!(
+                matches!(told, Some(CameraEvent::Closed(Cause::Peer))),
+                "{framings:?}, datagram {arrives}: {told:?}"
+            );
+        }
+    }
 }
 
 #[test]

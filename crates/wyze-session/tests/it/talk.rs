@@ -407,7 +407,12 @@ fn a_session_that_is_closed_says_goodbye_on_both_channels() {
                     channels.push(channel);
                 }
             }
-            assert_eq!(channels, [1, 0]);
+            // CC51 has no close of its own, so that the goodbye of the session is said three times.
+            let expected: &[u8] = match framings {
+                Framings::CC51 => &[1, 0, 0, 0],
+                _ => &[1, 0],
+            };
+            assert_eq!(channels, expected);
             pair.run_for(Duration::from_secs(1));
             assert_eq!(pair.camera.closed, Some(Cause::Peer));
             assert_eq!(pair.camera.heard.frames.len(), 3);

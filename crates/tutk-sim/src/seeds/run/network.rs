@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use wyze_session::LAN_PORT;
+use wyze_session::{Cause, LAN_PORT};
 
 use super::{Deed, Run, Sabotage, VIEWER_AT};
 use crate::laws::{Answer, CAMERA_ANSWER, Lawful, VIEWER_ANSWER, law};
@@ -36,6 +36,7 @@ impl Run<'_> {
         if self.sabotage == Sabotage::Lost && viewer && to != VIEWER_AT.into() {
             return Ok(());
         }
+        let before = self.closed(viewer);
         let rng = &mut self.random;
         let seen = (self.s.hostile && origin == Origin::Genuine).then(|| bytes.clone());
         match (&mut self.viewer, &mut self.camera) {
@@ -47,13 +48,43 @@ impl Run<'_> {
         if let Some(bytes) = seen {
             self.attacker.sees(from, to, &bytes);
         }
-        let (mut answers, bytes) = self.transmit(origin == Origin::Hostile)?;
+        let (mut answers, mut bytes) = self.transmit(origin == Origin::Hostile)?;
+        self.none_in_the_past()?;
         if origin == Origin::Hostile {
+            // What is due at the same moment belongs to the answer: all else that is due was done before.
+            while self.serve_due(viewer)? {
+                let (more, longer) = self.transmit(true)?;
+                (answers, bytes) = (answers + more, bytes + longer);
+            }
             answers += 2 * usize::from(self.sabotage == Sabotage::Chatty);
+            bytes += 4 * len * usize::from(self.sabotage == Sabotage::Verbose);
             let most = if viewer { VIEWER_ANSWER } else { CAMERA_ANSWER };
-            self.check_answer(len, answers, bytes, most)?;
+            let ends = before.is_none() && self.closed(viewer).is_some();
+            self.check_answer(len, answers, bytes, most, ends)?;
         }
         self.watch_peers()
+    }
+
+    /// How the session of the viewer or of the camera ended.
+    fn closed(&self, viewer: bool) -> Option<Cause> {
+        if viewer {
+            self.viewer.as_ref()?.closed
+        } else {
+            self.camera.as_ref()?.closed
+        }
+    }
+
+    /// Serves the timer of the viewer or of the camera, if it is due.
+    fn serve_due(&mut self, viewer: bool) -> Lawful<bool> {
+        let (now, rng) = (self.now, &mut self.random);
+        let due = |at: Option<u64>| at.is_some_and(|at| at <= now);
+        match (&mut self.viewer, &mut self.camera) {
+            (Some(end), _) if viewer && due(end.deadline()) => end.timeout(rng, now)?,
+            (_, Some(end)) if !viewer && due(end.deadline()) => end.timeout(rng, now)?,
+            _ => return Ok(false),
+        }
+        self.served(usize::from(!viewer))?;
+        Ok(true)
     }
 
     /// A camera in a session may have a port for it; where it is searched for stays the same.
@@ -75,10 +106,13 @@ impl Run<'_> {
         let on = viewer.session.is_authenticated()
             && camera.session.is_authenticated()
             && viewer.closed.or(camera.closed).is_none();
-        let peers = match on {
+        let mut peers = match on {
             true => [viewer.session.peer(), camera.session.peer()],
             false => [None; 2],
         };
+        if self.sabotage == Sabotage::Seduced && self.attacker.sent > 0 {
+            peers[1] = peers[1].map(|_| self.attacker.addr);
+        }
         let before = std::mem::replace(&mut self.peers, peers);
         for (which, deed) in [(0, Deed::CameraFollowed), (1, Deed::ViewerFollowed)] {
             if let (Some(from), Some(to)) = (before[which], peers[which])
@@ -95,15 +129,20 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What nobody has authenticated is answered with little; or it ends a handshake.
-    fn check_answer(&self, len: usize, answers: usize, bytes: usize, most: Answer) -> Lawful {
-        let ends = answers <= FAREWELL
-            && (self.viewer.as_ref().is_some_and(|v| v.closed.is_some())
-                || self.camera.as_ref().is_some_and(|c| c.closed.is_some()));
+    /// What nobody has authenticated is answered with little; or it `ends` a session, which then says goodbye.
+    fn check_answer(
+        &self,
+        len: usize,
+        answers: usize,
+        bytes: usize,
+        most: Answer,
+        ends: bool,
+    ) -> Lawful {
         if self.s.is_gullible() {
             // Everything counts as authenticated.
             return Ok(());
         }
+        let ends = ends && answers <= FAREWELL;
         law(answers <= most.datagrams || ends, || {
             format!("{answers} datagrams in answer to one that nobody authenticated")
         })?;

@@ -2,7 +2,7 @@
 
 use wyze_session::{Cause, Generation, LAN_PORT, PlainPolicy, RequestId};
 
-use super::{Deed, RECOVERY, REDIAL, Run, SECOND, SWITCHED, Sabotage, Stage};
+use super::{ASK, Deed, RECOVERY, REDIAL, Run, SECOND, SWITCHED, Sabotage, Stage};
 use crate::ends::Told;
 use crate::laws::{Lawful, Violation, law};
 use crate::seeds::scenario::Act;
@@ -79,12 +79,16 @@ impl Run<'_> {
     /// Both ends have been told, and want nothing more.
     pub(super) fn farewell(&mut self) -> Lawful {
         let told = self.viewer.as_ref().and_then(|v| v.closed);
+        let told = told.filter(|_| self.sabotage != Sabotage::Untold);
         law(told.is_some(), || {
             "close was called, and Closed never came".into()
         })?;
         let quiet = self.viewer.as_ref().is_none_or(|v| v.deadline().is_none());
-        law(quiet, || "a session that is over still has a timer".into())?;
-        law(self.session.is_none(), || {
+        law(quiet && self.sabotage != Sabotage::Restless, || {
+            "a session that is over still has a timer".into()
+        })?;
+        let gone = self.session.is_none() && self.sabotage != Sabotage::Unheard;
+        law(gone, || {
             "the camera was not told that the viewer left".into()
         })
     }
@@ -111,7 +115,15 @@ impl Run<'_> {
             Told::Phase(_) => self.check_plain()?,
             Told::Authenticated => self.let_in(),
             Told::Frame(kind, id) => self.saw(kind, id)?,
-            Told::Reply(id, body) => return self.answered(id, Some(&body)),
+            Told::Reply(..) if self.sabotage == Sabotage::Unasked => {
+                return self.viewer_told(Told::Message(ASK.reply()));
+            }
+            Told::Reply(id, body) => {
+                self.answered(id, Some(&body))?;
+                if self.sabotage == Sabotage::Echo {
+                    self.answered(id, Some(&body))?;
+                }
+            }
             Told::Message(code) => {
                 // Replies to what was given up: a request after its time, "on" of a talk that was stopped before.
                 let late = !self.missed.is_empty() || (self.s.talk && code == SWITCHED);
@@ -181,7 +193,8 @@ impl Run<'_> {
             return Ok(());
         };
         let refused = self.s.plain == PlainPolicy::Refused || self.encrypted;
-        law(!refused || viewer.session.plain().is_none(), || {
+        let plain = viewer.session.plain().is_some() || self.sabotage == Sabotage::Naked;
+        law(!(refused && plain), || {
             format!("{:?}, where it was refused", viewer.session.plain())
         })
     }

@@ -374,6 +374,7 @@ impl<'m> Engine<'m> {
     }
 
     /// close_notify goes out by the next `poll_transmit`, if there are keys for it and nothing worse has been said.
+    #[inline(never)] // it is said in two places of each role
     pub(crate) fn say_goodbye(&mut self) {
         if self.sealer.is_some() && self.failed.is_none() {
             self.alert = Some(Alert {

@@ -240,15 +240,11 @@ impl<'m> Client<'m> {
         buf: &'b mut [u8],
     ) -> Option<Transmit<'b>> {
         let mut tx = TxBuf::new(buf);
-        let filled = self.fill(cx, &mut tx).or_else(|cause| {
-            self.end(cause);
-            // What the end has to say does not wait.
-            self.fill(cx, &mut tx)
-        });
-        match filled {
-            Ok(true) => Transmit::from_buf(tx),
-            _ => None,
+        // What an end has to say does not wait for the next call.
+        if self.fill_or_end(cx, &mut tx) || self.ended.is_some() && self.fill_or_end(cx, &mut tx) {
+            return Transmit::from_buf(tx);
         }
+        None
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is next worth calling; the past while the end has not been told,
@@ -381,6 +377,17 @@ impl<'m> Client<'m> {
                 }
             }
             Due::End => self.end(Cause::Stalled),
+        }
+    }
+
+    #[inline(never)] // it is called twice
+    fn fill_or_end(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> bool {
+        match self.fill(cx, tx) {
+            Ok(filled) => filled,
+            Err(cause) => {
+                self.end(cause);
+                false
+            }
         }
     }
 

@@ -331,7 +331,7 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
     /// close_notify while the association lives, then IOTC close, then nothing more for ever.
     fn transmit_closing(&mut self, cx: &mut Cx<'_>, tx: &mut TxBuf<'_>) -> bool {
         if self.main.transmit_dtls(cx, &mut self.iotc, tx) == Ok(true) {
-            if self.goodbyes > 0 {
+            if cfg!(feature = "cc51") && self.goodbyes > 0 {
                 self.goodbyes -= 1;
                 self.main.close();
             }
@@ -364,10 +364,12 @@ impl<I: IotcRole, D: DtlsRole, A: AvRole> Stack<I, D, A> {
             Stage::Searching | Stage::Securing | Stage::Secured => {
                 self.main.close();
                 // No close of CC51 is known, and whoever holds a place for us is to hear that it is free.
-                self.goodbyes = match self.iotc.framing() {
-                    Some(Framing::Cc51) => GOODBYES - 1,
-                    _ => 0,
-                };
+                if cfg!(feature = "cc51") {
+                    self.goodbyes = match self.iotc.framing() {
+                        Some(Framing::Cc51) => GOODBYES - 1,
+                        _ => 0,
+                    };
+                }
                 self.iotc.close();
                 self.stage = Stage::Closing;
             }

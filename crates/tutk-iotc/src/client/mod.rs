@@ -41,8 +41,6 @@ use crate::{
 enum Timer {
     /// Probe again, or ask again.
     Resend,
-    /// Ask for a session, after the first confirmation.
-    Ask,
     /// Go on without 0x0404.
     Patience,
     /// Give up.
@@ -78,6 +76,8 @@ struct Knock {
     confirm: bool,
     /// 0x0402 is to be sent.
     ask: bool,
+    /// It was to be sent before.
+    asked: bool,
 }
 
 /// A camera that speaks CC51, being asked for a session.
@@ -102,7 +102,7 @@ pub struct Client {
     secure: bool,
     sid: Sid,
     state: State,
-    timers: Timers<4>,
+    timers: Timers<3>,
     /// The session opened because time passed; to be told by `poll_event`.
     opened: bool,
     /// The camera's protocol version, once it has answered over TransCode.
@@ -293,13 +293,9 @@ impl Client {
         let limit = self.timers.expired(Timer::Limit as usize, now);
         let patience = self.timers.expired(Timer::Patience as usize, now);
         let resend = self.timers.expired(Timer::Resend as usize, now);
-        let ask = self.timers.expired(Timer::Ask as usize, now);
         let State::Opening(opening) = &mut self.state else {
             return Ok(());
         };
-        if let Some(knock) = &mut opening.knock {
-            knock.ask |= ask;
-        }
         match opening.knock.as_ref().map(|knock| knock.at) {
             // A camera that also answered over CC51 gets the whole limit to confirm there.
             Some(peer) if (patience || limit) && !opening.claimed() => {
@@ -442,8 +438,9 @@ impl Opening {
 
     fn ask_again(&mut self) {
         if let Some(knock) = &mut self.knock {
-            knock.confirm = true;
+            knock.confirm = knock.asked;
             knock.ask = true;
+            knock.asked = true;
         }
         #[cfg(feature = "cc51")]
         if let Some(claim) = &mut self.claim {

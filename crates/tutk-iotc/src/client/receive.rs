@@ -60,6 +60,7 @@ impl Client {
                     version,
                     confirm: true,
                     ask: false,
+                    asked: false,
                 });
             }
             _ => {
@@ -68,7 +69,7 @@ impl Client {
             }
         }
         // Anybody may have said this: it is followed by one datagram.
-        self.timers.set(Timer::Ask as usize, now + CONFIRM_GAP);
+        self.timers.set(Timer::Resend as usize, now + CONFIRM_GAP);
         self.timers
             .set(Timer::Patience as usize, now + SESSION_PATIENCE);
         Some(Event::Found {

@@ -78,7 +78,7 @@ fn an_answer_to_a_search_is_followed_by_one_datagram_and_after_a_gap_by_another(
     let early = CONFIRM_GAP - Duration::from_micros(1);
     assert_eq!(lengths(&mut net, early), [0; 0]);
     assert_eq!(lengths(&mut net, CONFIRM_GAP), [52], "0x0402");
-    let again = SESSION_INTERVAL;
+    let again = CONFIRM_GAP + SESSION_INTERVAL;
     assert_eq!(
         lengths(&mut net, again),
         [88, 52],

@@ -22,7 +22,7 @@ fn knock(socket: &UdpSocket, camera: SocketAddr) -> (bool, usize, usize) {
     let config = ClientConfig::new(UID.parse().unwrap(), &enr, &mac, &targets);
     let (mut memory, mut clock) = (wyze_session::Memory::<0, 0>::new(), Clock::new());
     let mut client = Client::new(&config, memory.split(), &mut clock.cx());
-    let (mut open, mut sent, mut got) = (false, 0, 0);
+    let (mut open, mut sent, mut got, mut waited) = (false, 0, 0, false);
     let mut buf = [0; 2048];
     while !open {
         while let Some(t) = client.poll_transmit(&mut clock.cx(), &mut buf) {
@@ -42,7 +42,11 @@ fn knock(socket: &UdpSocket, camera: SocketAddr) -> (bool, usize, usize) {
                     error.kind(),
                     ErrorKind::WouldBlock | ErrorKind::TimedOut
                 ));
-                break;
+                if std::mem::replace(&mut waited, true) {
+                    break;
+                }
+                // A request for a session follows the search after a gap.
+                client.handle_timeout(&mut clock.cx());
             }
         }
     }

@@ -404,6 +404,52 @@ fn cruise_points_are_kept() {
     assert_eq!(read.reply_to::<GetCruisePoints>(), Ok(points()));
 }
 
+/// The body of what a camera answers.
+fn said(state: &mut CameraState, request: &impl Request) -> Vec<u8> {
+    let reply = answer(state, &message(request)).unwrap();
+    Message::parse(&reply).unwrap().payload.to_vec()
+}
+
+#[test]
+fn replies_that_no_source_describes_are_as_their_owner_wants_them() {
+    let mut state = CameraState::new();
+    assert_eq!(said(&mut state, &GetAccessories {}), b"{}");
+    let usage = said(&mut state, &GetBatteryUsage {});
+    let usage = Json { json: &usage };
+    assert!(
+        ["0", "1", "2", "3", "4"]
+            .iter()
+            .all(|key| usage.get(key) == Some("0"))
+    );
+    let before = state.clone();
+    let long = [b'x'; 65];
+    assert!(!state.set_reply(Code::K10446, &long) && !state.set_reply(Code::K10030, b"\x01"));
+    assert_eq!(state, before);
+    assert!(state.set_reply(Code::K10446, &long[1..]) && state.set_reply(Code::K10820, b"\x07"));
+    assert_eq!(said(&mut state, &GetConnectionState {}), long[1..]);
+    assert_eq!(said(&mut state, &GetWhiteLightInfo {}), b"\x07");
+    assert_eq!(said(&mut state, &GetFloodlightInfo {}), b"");
+    assert!(!format!("{state:?}").contains("120, 120, 120"), "{state:?}");
+}
+
+#[test]
+fn a_camera_tells_where_it_serves_rtsp() {
+    let url = format!("rtsp://user:secret@192.0.2.2/{}", "x".repeat(35));
+    let mut state = CameraState::new();
+    assert_eq!(said(&mut state, &GetRtsp {}), b"\x02");
+    assert!(!state.set_rtsp_url(&format!("{url}x")), "65 bytes");
+    assert!(state.set_rtsp_url(&url) && state.set("rtsp", 1));
+    let told = said(&mut state, &GetRtsp {});
+    assert_eq!(
+        RtspParams::decode(&told),
+        Ok(RtspParams {
+            on: true,
+            url: &url
+        })
+    );
+    assert!(!format!("{state:?}").contains("secret"), "{state:?}");
+}
+
 #[test]
 fn unknown_commands_and_forbidden_values_change_nothing() {
     let mut state = CameraState::new();

@@ -1,12 +1,15 @@
 //! The settings of a virtual camera: what was set is what is read.
 
+use core::fmt;
+
+use heapless::Vec;
 use tutk_core::wire::{Malformed, Writer};
 
 use super::{MAX_BODY, SETTINGS, lookup};
 use crate::command::{
-    CheckCameraParams, CruisePoints, Encode, GetCruisePoints, GetPtzPosition, Pan, PtzPosition,
-    Request, ResetRotation, RotateByAction, RotateByDegree, SetCruisePoints, SetPtzPosition,
-    SetResolvingBit, SetVideoParams, Tilt,
+    CheckCameraParams, CruisePoints, Encode, GetCruisePoints, GetPtzPosition, GetRtsp, Pan,
+    PtzPosition, Request, ResetRotation, RotateByAction, RotateByDegree, SetCruisePoints,
+    SetPtzPosition, SetResolvingBit, SetVideoParams, Switch, Tilt,
 };
 use crate::hl::{self, Code, Message};
 use crate::json;
@@ -17,10 +20,18 @@ const MAX_HORIZONTAL: i32 = 350;
 
 /// Requests that are answered "1" and leave nothing behind that could be read.
 const DONE: &[Code] = &[Code::K10058, Code::K10148, Code::K10242, Code::K11635];
-/// Requests whose replies are JSON of which no more is known.
-const EMPTY_JSON: &[Code] = &[Code::K10446, Code::K10448, Code::K10720];
-/// Requests of whose replies nothing is known.
-const EMPTY: &[Code] = &[Code::K10620, Code::K10788, Code::K10820];
+/// Requests of whose replies no source tells what is in them, or no more than the keys of their JSON; and what a camera out
+/// of the box says.
+const UNDESCRIBED: [(Code, &[u8]); 6] = [
+    (Code::K10446, b"{}"),
+    (Code::K10448, br#"{"0":0,"1":0,"2":0,"3":0,"4":0}"#),
+    (Code::K10620, b""),
+    (Code::K10720, b"{}"),
+    (Code::K10788, b""),
+    (Code::K10820, b""),
+];
+/// Longest RTSP address and longest body of an [`UNDESCRIBED`] reply that a camera keeps, bytes.
+const MAX_TEXT: usize = 64;
 
 /// The settings of a virtual camera, and the answers to every command of `docs/protocol.md` §3.2 that reads or sets
 /// them. The authentication, K10010 and the streams are others' business.
@@ -33,6 +44,9 @@ pub struct CameraState {
     cruise_points: CruisePoints,
     vertical: i32,
     horizontal: i32,
+    rtsp_url: Text,
+    /// The bodies of the [`UNDESCRIBED`] replies.
+    undescribed: [Text; UNDESCRIBED.len()],
 }
 
 impl Default for CameraState {
@@ -51,7 +65,12 @@ impl CameraState {
             cruise_points: CruisePoints::default(),
             vertical: MAX_VERTICAL / 2,
             horizontal: MAX_HORIZONTAL / 2,
+            rtsp_url: Text::default(),
+            undescribed: <[Text; UNDESCRIBED.len()]>::default(),
         };
+        for (code, body) in UNDESCRIBED {
+            state.set_reply(code, body);
+        }
         for (name, value) in [
             ("status-light", 1),
             ("night-vision", 3),
@@ -100,6 +119,19 @@ impl CameraState {
         &self.cruise_points
     }
 
+    /// Where it says in K10605 that it serves RTSP; nowhere at the start. Whether the address fits: 64 bytes at most.
+    pub fn set_rtsp_url(&mut self, url: &str) -> bool {
+        self.rtsp_url.put(url.as_bytes())
+    }
+
+    /// Gives the reply to `request` another body, where no source tells what is in it: K10446, K10448, K10620, K10720,
+    /// K10788, K10820. Whether it is one of these and the body fits: 64 bytes at most.
+    pub fn set_reply(&mut self, request: Code, body: &[u8]) -> bool {
+        let mut bodies = UNDESCRIBED.iter().zip(&mut self.undescribed);
+        let slot = bodies.find(|((code, _), _)| *code == request);
+        slot.is_some_and(|(_, slot)| slot.put(body))
+    }
+
     /// Does what a request asks for and writes the reply as a whole message of protocol `version`. Says the reply's
     /// code; `None`, and nothing written, when there is none: for commands that are not known or not answered, and for
     /// bodies that cannot be read or hold a value that is not allowed, which change nothing.
@@ -119,12 +151,16 @@ impl CameraState {
         let code = request.code.reply();
         hl::write(out, version, code, |w| match answer {
             Answer::Done => w.u8(1),
-            Answer::Empty => {}
-            Answer::EmptyJson => w.bytes(b"{}"),
             Answer::Fixed(body, len) => w.bytes(body.get(..len).unwrap_or_default()),
             Answer::Position(position) => position.encode(w),
             Answer::CruisePoints => self.cruise_points.encode(w),
             Answer::Parameters(ids) => self.write_parameters(ids, w),
+            Answer::Rtsp => {
+                let on = self.value("rtsp") == Some(1);
+                Switch { on }.encode(w);
+                w.bytes(&self.rtsp_url.0);
+            }
+            Answer::Undescribed => w.bytes(self.undescribed(request.code).unwrap_or_default()),
         });
         Some(code)
     }
@@ -144,10 +180,10 @@ impl CameraState {
                 self.cruise_points = m.request::<SetCruisePoints>()?.points;
                 Answer::Done
             }
+            GetRtsp::CODE => Answer::Rtsp,
             code if is_ptz(code) => return self.turn(m),
             code if DONE.contains(&code) => Answer::Done,
-            code if EMPTY_JSON.contains(&code) => Answer::EmptyJson,
-            code if EMPTY.contains(&code) => Answer::Empty,
+            code if self.undescribed(code).is_some() => Answer::Undescribed,
             code if self.read(code).is_some() => return Ok(self.read(code)),
             _ => return self.write(m),
         }))
@@ -187,6 +223,13 @@ impl CameraState {
         }
         self.values = values;
         Ok(known.then_some(Answer::Done))
+    }
+
+    /// The body of an [`UNDESCRIBED`] reply.
+    fn undescribed(&self, request: Code) -> Option<&[u8]> {
+        let mut bodies = UNDESCRIBED.iter().zip(&self.undescribed);
+        let (_, body) = bodies.find(|((code, _), _)| *code == request)?;
+        Some(&body.0)
     }
 
     fn set_resolution(&mut self, request: SetResolvingBit) -> Result<(), Malformed> {
@@ -276,11 +319,34 @@ impl CameraState {
     }
 }
 
+/// What is told as it was given. `Debug` tells its length only: it may name the MAC, the network, or a password.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Text(Vec<u8, MAX_TEXT>);
+
+impl Text {
+    /// Whether the bytes fit; if not, nothing changes.
+    fn put(&mut self, bytes: &[u8]) -> bool {
+        let fits = bytes.len() <= MAX_TEXT;
+        if fits {
+            self.0.clear();
+            // There is room.
+            let _ = self.0.extend_from_slice(bytes);
+        }
+        fits
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Text({} bytes)", self.0.len())
+    }
+}
+
 /// What a request is answered.
 enum Answer<'p> {
     Done,
-    Empty,
-    EmptyJson,
+    Rtsp,
+    Undescribed,
     Fixed([u8; MAX_BODY], usize),
     Position(PtzPosition),
     CruisePoints,

@@ -118,4 +118,6 @@ pub(crate) fn remember(state: &mut CameraState) {
     black_box(state.set(name, i64::from(register(0))));
     black_box((state.value(name), state.position()));
     black_box(state.cruise_points().as_slice());
+    black_box(state.set_rtsp_url(name));
+    black_box(state.set_reply(Code(register(0) as u16), name.as_bytes()));
 }

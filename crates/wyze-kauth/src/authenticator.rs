@@ -81,6 +81,8 @@ pub struct AuthenticatorConfig<'a> {
     pub hello: Hello,
     /// Which K-command answers the challenge.
     pub command: ResponseCommand,
+    /// The user id that K10006 and K10008 carry; without, they carry an empty one.
+    pub open_user_id: Option<&'a OpenUserId>,
 }
 
 /// Why the camera does not let us in. Final: another attempt takes a new session.
@@ -198,15 +200,9 @@ impl Authenticator {
             audio: config.audio,
             hello: config.hello,
             command: config.command,
-            open_user_id: OpenUserId::default(),
+            open_user_id: config.open_user_id.cloned().unwrap_or_default(),
             stats: Stats::default(),
         }
-    }
-
-    /// The same one, with the user id that K10006 and K10008 carry; without, they carry an empty one.
-    pub fn with_open_user_id(mut self, id: &OpenUserId) -> Self {
-        self.open_user_id = id.clone();
-        self
     }
 
     /// Writes the next whole message, once, and says its code; `None` when there is none to send.
@@ -347,6 +343,7 @@ mod tests {
             audio: false,
             hello,
             command,
+            open_user_id: None,
         })
     }
 
@@ -437,7 +434,16 @@ mod tests {
             (ResponseCommand::K10008, 31),
         ] {
             let id = OpenUserId::new("user-id8").unwrap();
-            let mut a = authenticator(ENR, Hello::Empty, command).with_open_user_id(&id);
+            let mut a = Authenticator::new(&AuthenticatorConfig {
+                enr: &Enr::new(ENR).unwrap(),
+                parent_enr: None,
+                mac: &Mac::new("aabbccddeeff").unwrap(),
+                video: true,
+                audio: false,
+                hello: Hello::Empty,
+                command,
+                open_user_id: Some(&id),
+            });
             poll(&mut a).unwrap();
             handle(&mut a, 10001, &challenge(6, CHALLENGE)).unwrap();
             let (_, body) = poll(&mut a).unwrap();

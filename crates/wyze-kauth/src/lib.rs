@@ -32,7 +32,7 @@
 //! let (enr, mac) = (Enr::new("0123456789abcdef")?, Mac::new("AABBCCDDEEFF")?);
 //! let mut app = Authenticator::new(&AuthenticatorConfig {
 //!     enr: &enr, parent_enr: None, mac: &mac, video: true, audio: false,
-//!     hello: Hello::Empty, command: ResponseCommand::K10002,
+//!     hello: Hello::Empty, command: ResponseCommand::K10002, open_user_id: None,
 //! });
 //! let mut camera = Challenger::new(&ChallengerConfig {
 //!     enr: &enr, status: Status::Enr16, info: CameraDescription::new("HL_CAM4", "4.52.9.4188", &mac),

@@ -25,6 +25,7 @@ fn authenticator(enr: &str) -> Authenticator {
         audio: true,
         hello: Hello::WakeUp,
         command: ResponseCommand::K10002,
+        open_user_id: None,
     })
 }
 

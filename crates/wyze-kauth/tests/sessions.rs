@@ -103,6 +103,7 @@ fn our_authenticator_says_what_the_recorded_client_said() {
             audio: true,
             hello: Hello::AudioCodecs,
             command: ResponseCommand::K10002,
+            open_user_id: None,
         });
         let mut said = || {
             let mut memory = [0u8; 160];

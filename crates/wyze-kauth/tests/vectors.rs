@@ -113,6 +113,7 @@ fn answer(
         audio: true,
         hello: Hello::Empty,
         command: ResponseCommand::K10002,
+        open_user_id: None,
     });
     let mut memory = [0u8; 160];
     authenticator

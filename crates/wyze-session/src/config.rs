@@ -11,7 +11,7 @@ use tutk_iotc::AuthKey;
 use tutk_iotc::{Framings, Uid};
 #[cfg(feature = "client")]
 use wyze_kauth::AuthenticatorConfig;
-use wyze_kauth::{Enr, Hello, Mac, ResponseCommand};
+use wyze_kauth::{Enr, Hello, Mac, OpenUserId, ResponseCommand};
 
 #[cfg(doc)]
 use crate::Cause;
@@ -78,6 +78,8 @@ pub struct ClientConfig<'a> {
     pub hello: Hello,
     /// Which K-command answers the challenge.
     pub command: ResponseCommand,
+    /// The account's user id, which K10006 and K10008 carry; `None` leaves it empty.
+    pub open_user_id: Option<&'a OpenUserId>,
     /// How long a complete frame waits for an earlier one that is still incomplete, without lossless mode.
     pub reorder: Duration,
     /// When media that do not come are asked for again, and given up; `None`: whoever calls watches over them.
@@ -106,6 +108,7 @@ impl<'a> ClientConfig<'a> {
             audio: true,
             hello: Hello::AudioCodecs,
             command: ResponseCommand::K10002,
+            open_user_id: None,
             reorder: Duration::from_millis(200),
             stall: Some(StallConfig::DEFAULT),
             resend: true,
@@ -153,6 +156,7 @@ impl<'a> ClientConfig<'a> {
             audio: self.audio,
             hello: self.hello,
             command: self.command,
+            open_user_id: self.open_user_id,
         }
     }
 }

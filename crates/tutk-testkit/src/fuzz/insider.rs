@@ -409,6 +409,7 @@ fn authenticator(enr: &Enr, mac: &Mac) -> Authenticator {
         audio: true,
         hello: Hello::Empty,
         command: ResponseCommand::K10002,
+        open_user_id: None,
     })
 }
 

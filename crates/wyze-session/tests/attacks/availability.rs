@@ -286,6 +286,7 @@ fn a_client_decrypts_one_challenge_in_a_session() {
         audio: true,
         hello: kauth::Hello::Empty,
         command: kauth::ResponseCommand::K10002,
+        open_user_id: None,
     });
     let mut answers = 0;
     for block in 0..=255u8 {

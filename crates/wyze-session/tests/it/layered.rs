@@ -11,10 +11,11 @@ use tutk_dtls::{Psk, Server, ServerConfig};
 use tutk_iotc::{AuthKey, Device, DeviceConfig};
 use tutk_testkit::net::{Faults, Net};
 use tutk_testkit::pump::{Node, World};
+use wyze_session::kauth::command::{ConnectUserAuth, ConnectUserAuth2};
 use wyze_session::kauth::{
-    self, CameraDescription, Challenger, ChallengerConfig, Code, Message, hl,
+    self, CameraDescription, Challenger, ChallengerConfig, Code, Decode, Message, OpenUserId, hl,
 };
-use wyze_session::{ClientConfig, Cx, Datagram, Enr, Instant, Mac, Status};
+use wyze_session::{ClientConfig, Cx, Datagram, Enr, Instant, Mac, ResponseCommand, Status};
 
 use crate::common::{ClientNode, DEVICE, Room, addr, enr, mac, put, uid};
 
@@ -28,6 +29,8 @@ struct Layered<'m> {
     dtls: Server<'m>,
     av: Responder<'m>,
     challenger: Challenger,
+    /// Code and body of each K-command that came.
+    asked: Vec<(Code, Vec<u8>)>,
     out: VecDeque<Vec<u8>>,
     to: SocketAddr,
 }
@@ -45,6 +48,7 @@ impl<'m> Layered<'m> {
                 status: Status::Enr16,
                 info: CameraDescription::new("HL_CAM4", "4.52.9.4188", mac),
             }),
+            asked: Vec::new(),
             out: VecDeque::new(),
             to: addr(DEVICE),
         }
@@ -52,6 +56,7 @@ impl<'m> Layered<'m> {
 
     /// Answers a K-command: the challenge as it must be, all else with [`LONG`] bytes.
     fn answer(&mut self, cx: &mut Cx<'_>, asked: &Message<'_>) {
+        self.asked.push((asked.code, asked.payload.to_vec()));
         let mut memory = [0; hl::MAX_MESSAGE];
         let mut w = Writer::new(&mut memory);
         if self.challenger.handle_message(cx.rng, asked).is_none() {
@@ -176,11 +181,22 @@ impl Node for Layered<'_> {
 
 /// A client that such a camera has let in, handed to `then`.
 fn with_pair(then: impl FnOnce(&mut World, &mut ClientNode<'_>, &mut Layered<'_>)) {
+    with_pair_by(ResponseCommand::K10002, None, then);
+}
+
+/// The same, logged in by this command.
+fn with_pair_by(
+    command: ResponseCommand,
+    open_user_id: Option<&OpenUserId>,
+    then: impl FnOnce(&mut World, &mut ClientNode<'_>, &mut Layered<'_>),
+) {
     let mut world = World::new(3, Net::new(3, Faults::NONE));
     let (enr, mac, targets) = (enr("sim-enr-16byte!!"), mac(), [addr(DEVICE)]);
     let (mut room, mut memory) = (Room::new(1 << 16, 1 << 13), [0; 512]);
     let cx = &mut Cx::new(world.now, &mut world.rng);
     let config = ClientConfig {
+        command,
+        open_user_id,
         // This camera has no media.
         stall: None,
         ..ClientConfig::new(uid(), &enr, &mac, &targets)
@@ -196,6 +212,30 @@ fn with_pair(then: impl FnOnce(&mut World, &mut ClientNode<'_>, &mut Layered<'_>
 fn run_for(world: &mut World, millis: u64, client: &mut ClientNode<'_>, camera: &mut Layered<'_>) {
     let later = world.now + core::time::Duration::from_millis(millis);
     world.run_until(later, &mut [client, camera]);
+}
+
+#[test]
+fn k10006_and_k10008_carry_the_user_id_and_let_the_client_in() {
+    let user = OpenUserId::new("0a1b2c3d-open-user").unwrap();
+    for user in [None, Some(&user)] {
+        let open_user_id = user.map_or("", OpenUserId::as_str).as_bytes();
+        with_pair_by(ResponseCommand::K10006, user, |_, client, camera| {
+            assert!(client.authenticated);
+            let (code, payload) = camera.asked.last().unwrap();
+            assert_eq!(*code, Code::K10006);
+            let login = ConnectUserAuth::decode(payload).unwrap();
+            assert_eq!(login.open_user_id, open_user_id);
+            assert!(login.auth.video && login.auth.audio);
+        });
+        with_pair_by(ResponseCommand::K10008, user, |_, client, camera| {
+            assert!(client.authenticated);
+            let (code, payload) = camera.asked.last().unwrap();
+            assert_eq!(*code, Code::K10008);
+            let login = ConnectUserAuth2::decode(payload).unwrap();
+            assert_eq!(login.open_user_id, open_user_id);
+            assert!(login.auth.video && login.auth.audio);
+        });
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use core::hint::black_box;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 use rand_core::{TryCryptoRng, TryRng};
+use wyze_smoltcp::session::kauth::OpenUserId;
 use wyze_smoltcp::session::{Enr, Instant, Mac, Uid};
 
 static REGISTERS: [u32; 4] = [0; 4];
@@ -48,12 +49,13 @@ pub(crate) fn text(buffer: &mut [u8]) -> &str {
     core::str::from_utf8(bytes).unwrap_or_default()
 }
 
-pub(crate) fn identity() -> Option<(Uid, Enr, Mac)> {
+pub(crate) fn identity() -> Option<(Uid, Enr, Mac, OpenUserId)> {
     let mut buffer = [0; 40];
     Some((
         text(&mut buffer).parse().ok()?,
         Enr::new(text(&mut buffer)).ok()?,
         Mac::new(text(&mut buffer)).ok()?,
+        OpenUserId::new(text(&mut buffer)).ok()?,
     ))
 }
 

@@ -3,11 +3,11 @@
 use core::hint::black_box;
 
 use wyze_smoltcp::session::kauth::command::Media;
-use wyze_smoltcp::session::kauth::{Quality, lookup};
+use wyze_smoltcp::session::kauth::{OpenUserId, Quality, lookup};
 use wyze_smoltcp::session::{
     AudioFormat, Camera, CameraConfig, CameraEvent, CameraState, Cause, Client, ClientConfig,
     Codec, Cx, Enr, Event, FrameInfo, Generation, Mac, Memory, OutFrame, Reconnect, RepairMemory,
-    Storage, Stream, TalkFrame, Uid,
+    ResponseCommand, Storage, Stream, TalkFrame, Uid,
 };
 
 use crate::commands;
@@ -52,7 +52,7 @@ impl Lent {
 }
 
 pub(crate) fn viewer<'a>(
-    (uid, enr, mac): &'a (Uid, Enr, Mac),
+    (uid, enr, mac, user): &'a (Uid, Enr, Mac, OpenUserId),
     targets: &'a [core::net::SocketAddr],
 ) -> ClientConfig<'a> {
     ClientConfig {
@@ -60,11 +60,17 @@ pub(crate) fn viewer<'a>(
         audio: chance(),
         parent: if chance() { Some((enr, mac)) } else { None },
         resend: chance(),
+        command: if chance() {
+            ResponseCommand::K10002
+        } else {
+            ResponseCommand::K10008
+        },
+        open_user_id: chance().then_some(user),
         ..ClientConfig::new(*uid, enr, mac, targets)
     }
 }
 
-pub(crate) fn device((uid, enr, mac): &(Uid, Enr, Mac)) -> CameraConfig<'_> {
+pub(crate) fn device((uid, enr, mac, _): &(Uid, Enr, Mac, OpenUserId)) -> CameraConfig<'_> {
     CameraConfig {
         cookie: chance(),
         accept: chance(),

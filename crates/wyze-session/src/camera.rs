@@ -118,6 +118,7 @@ impl<'m> Camera<'m> {
             #[cfg(feature = "talk")]
             talk: CameraTalk::new(
                 dtls.psk,
+                config.suites,
                 config.enr,
                 storage.talk_handshake,
                 storage.audio,

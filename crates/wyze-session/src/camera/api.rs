@@ -27,7 +27,7 @@ pub struct CameraConfig<'a> {
     pub generation: Generation,
     /// Framings it answers; a real camera speaks one.
     pub framings: Framings,
-    /// Cipher suites it accepts.
+    /// Cipher suites it accepts. For a talk it offers 0x00AE alone, as real cameras do, unless it is not among them.
     pub suites: Suites,
     /// Whether the DTLS handshake begins with a cookie exchange (cameras do without).
     pub cookie: bool,

@@ -10,7 +10,7 @@ use tutk_av::{
     Assembler, AssemblerConfig, FrameRef, Generation, Initiator, LoginConfig, Output, Stream,
 };
 use tutk_core::{Cx, Datagram, Instant, TxBuf};
-use tutk_dtls::{ClientConfig, Psk, Suites};
+use tutk_dtls::{CipherSuite, ClientConfig, Psk, Suites};
 use wyze_kauth::Enr;
 
 use super::{Heard, LIMIT, Line, State};
@@ -36,10 +36,21 @@ fn login(enr: &Enr, cx: &mut Cx<'_>) -> Initiator<'static> {
     Initiator::new(&config, &mut [], cx)
 }
 
+/// 0x00AE alone, as cameras do whatever they speak besides (`docs/protocol.md` §2.10); one that lacks it has to offer what
+/// it speaks.
+fn offer(suites: Suites) -> Suites {
+    if suites.contains(CipherSuite::PskAes128CbcSha256) {
+        Suites::CBC
+    } else {
+        suites
+    }
+}
+
 impl<'m> CameraTalk<'m> {
-    /// Without memory for the handshake and for audio there is no talk.
+    /// Without memory for the handshake and for audio there is no talk. `suites`: what the camera speaks.
     pub(crate) fn new(
         psk: Psk,
+        suites: Suites,
         enr: &Enr,
         handshake: &'m mut [u8],
         audio: &'m mut [u8],
@@ -49,7 +60,7 @@ impl<'m> CameraTalk<'m> {
             return None;
         }
         let dtls = ClientConfig {
-            suites: Suites::CBC,
+            suites: offer(suites),
             handshake_limit: LIMIT,
             ..ClientConfig::new(psk, wyze_kauth::PSK_IDENTITY)
         };

@@ -14,7 +14,7 @@ use tutk_testkit::net::{Faults, Net};
 use tutk_testkit::pump::{Node, World};
 use wyze_session::{
     AudioFormat, CameraConfig, Cause, ClientConfig, Codec, Cx, Datagram, Framings, Instant,
-    MAX_TALK_FRAME, RequestError, Stream, TalkEnd, TalkError, TalkFrame,
+    MAX_TALK_FRAME, RequestError, Stream, Suites, TalkEnd, TalkError, TalkFrame,
 };
 
 /// Holds datagrams back and doubles them, but loses none.
@@ -33,6 +33,8 @@ const FORMAT: AudioFormat = AudioFormat {
 struct Setup {
     faults: Faults,
     framings: Framings,
+    /// What the camera speaks.
+    suites: Suites,
     /// Video frames of the show.
     frames: usize,
     /// Whether each side has memory for a talk: client, camera.
@@ -44,6 +46,7 @@ impl Default for Setup {
         Self {
             faults: Faults::NONE,
             framings: Framings::TRANSCODE,
+            suites: Suites::ALL,
             frames: 20,
             talk: (true, true),
         }
@@ -109,6 +112,7 @@ fn with_pair(seed: u64, setup: &Setup, then: impl FnOnce(&mut Pair<'_, '_>)) {
     let mut client = ClientNode::new(&config, &mut room1, cx);
     let config = CameraConfig {
         framings: setup.framings,
+        suites: setup.suites,
         ..CameraConfig::new(uid(), &enr, &mac)
     };
     let show = Show::new(setup.frames, 20, 20_000, 900);
@@ -362,6 +366,62 @@ fn off_goes_out_once_on_is_answered() {
         assert_eq!(pair.camera.heard.ends, [TalkEnd::Peer], "it heard both");
         assert_eq!(pair.client.messages, 0);
     });
+}
+
+/// The suites that the next ClientHello on the talk channel offers.
+fn offered(pair: &mut Pair<'_, '_>) -> Vec<u16> {
+    /// Behind the headers of record and message: the version, and 32 random bytes.
+    const SESSION_ID: usize = 13 + 12 + 2 + 32;
+    loop {
+        let client = &mut Tap(&mut *pair.client, &mut pair.sample);
+        assert!(pair.world.step(&mut [client, &mut *pair.camera]));
+        let Some((1, record)) = data_payload(&mut pair.sample.clone()) else {
+            continue;
+        };
+        assert_eq!((record[0], record[13]), (22, 1), "a ClientHello");
+        assert_eq!(
+            record[SESSION_ID..][..2],
+            [0, 0],
+            "no session id, no cookie"
+        );
+        let (len, suites) = record[SESSION_ID + 2..].split_at(2);
+        let suites = &suites[..usize::from(u16::from_be_bytes([len[0], len[1]]))];
+        let codes = suites.chunks_exact(2);
+        return codes.map(|c| u16::from_be_bytes([c[0], c[1]])).collect();
+    }
+}
+
+#[test]
+fn the_talk_takes_00ae_unless_the_camera_lacks_it() {
+    for framings in [Framings::TRANSCODE, Framings::CC51] {
+        for (suites, offer) in [
+            (Suites::ALL, 0x00ae),
+            (Suites::CBC, 0x00ae),
+            (Suites::CHACHA, 0xccac),
+        ] {
+            let setup = Setup {
+                framings,
+                suites,
+                frames: 60,
+                ..Setup::default()
+            };
+            with_pair(13, &setup, |pair| {
+                for _ in 0..2 {
+                    pair.camera.heard.frames.clear();
+                    let words = words(20);
+                    let talks = pair.client.talks;
+                    pair.start().unwrap();
+                    assert_eq!(offered(pair), [offer], "{suites:?}");
+                    pair.run_until(|pair| pair.client.talks > talks);
+                    pair.say_all(&words);
+                    assert_eq!(pair.camera.heard.frames, numbered(&words), "{suites:?}");
+                    pair.shut();
+                }
+                assert_eq!(pair.client.talk_ends, [TalkEnd::Local; 2]);
+                assert_eq!(pair.camera.heard.ends, [TalkEnd::Peer; 2]);
+            });
+        }
+    }
 }
 
 #[test]

@@ -92,6 +92,8 @@ pub(crate) fn seen(number: u32, data: &[u8]) -> Seen {
 pub(crate) struct Told {
     pub(crate) phases: Vec<Phase>,
     pub(crate) authenticated: bool,
+    /// Model and firmware that the camera told.
+    pub(crate) camera: [Option<String>; 2],
     pub(crate) video: Vec<Seen>,
     pub(crate) audio: Vec<Seen>,
     /// Code and body of each reply.
@@ -111,7 +113,10 @@ impl Told {
         assert!(self.closed.is_none(), "Closed is the last event");
         match event {
             Event::Phase(phase) => self.phases.push(phase),
-            Event::Authenticated(_) => self.authenticated = true,
+            Event::Authenticated(info) => {
+                self.authenticated = true;
+                self.camera = [info.model, info.firmware].map(|text| text.map(str::to_owned));
+            }
             Event::Video(f) => self.video.push(seen(f.number, f.data)),
             Event::Audio(f) => self.audio.push(seen(f.number, f.data)),
             Event::Reply { code, payload, .. } => self.replies.push((code.0, payload.to_vec())),

@@ -6,6 +6,7 @@ mod common;
 mod endings;
 mod errors;
 mod evening;
+mod every;
 mod film;
 mod layered;
 mod network;

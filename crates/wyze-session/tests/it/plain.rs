@@ -25,7 +25,7 @@ const SHUFFLED: Faults = Faults {
 };
 
 /// Keeps every datagram that a node sends.
-struct Tap<'a, N>(&'a mut N, &'a mut Vec<Vec<u8>>);
+pub(crate) struct Tap<'a, N>(pub(crate) &'a mut N, pub(crate) &'a mut Vec<Vec<u8>>);
 
 impl<N: Node> Node for Tap<'_, N> {
     fn addr(&self) -> SocketAddr {

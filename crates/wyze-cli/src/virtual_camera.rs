@@ -34,6 +34,9 @@ pub(crate) struct CameraOptions {
     /// The model that it claims to be
     #[arg(long, default_value = "HL_CAM3P")]
     model: String,
+    /// The protocol version of its firmware, by which clients tell what it takes; it answers all it knows nevertheless
+    #[arg(long, value_name = "N", default_value_t = 36, value_parser = clap::value_parser!(u8).range(1..))]
+    protocol: u8,
     /// Packets on the wire: `transcode` as older firmware, `cc51` as Cam v4 from 4.52.9.5332 on
     #[arg(long, value_enum, default_value_t = FramingOption::Transcode)]
     framing: FramingOption,
@@ -44,7 +47,7 @@ pub(crate) struct CameraOptions {
     /// (off) it lets nobody in [default: 3, or 6 when the ENR has 32 characters]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=6))]
     status: Option<u8>,
-    /// Cipher suites that it accepts
+    /// Cipher suites that it accepts; viewers talk to it over 0x00AE, with `chacha` over 0xCCAC
     #[arg(long, value_enum, default_value_t = SuiteOption::Both)]
     suite: SuiteOption,
 }
@@ -85,6 +88,7 @@ pub(crate) struct VirtualCamera {
     enr_text: String,
     mac: Mac,
     model: String,
+    protocol: u8,
     generation: Generation,
     framings: Framings,
     suites: Suites,
@@ -133,6 +137,7 @@ impl CameraOptions {
             enr_text: enr_text.to_owned(),
             mac: Mac::new(&self.mac)?,
             model: self.model.clone(),
+            protocol: self.protocol,
             generation,
             framings: match self.framing {
                 FramingOption::Transcode => Framings::TRANSCODE,
@@ -156,7 +161,10 @@ impl VirtualCamera {
             framings: self.framings,
             suites: self.suites,
             status: self.status,
-            info: CameraDescription::new(&self.model, FIRMWARE, &self.mac),
+            info: CameraDescription {
+                protocol: self.protocol,
+                ..CameraDescription::new(&self.model, FIRMWARE, &self.mac)
+            },
             ..CameraConfig::new(self.uid, &self.enr, &self.mac)
         }
     }

@@ -133,6 +133,29 @@ fn the_cameras_own_word_about_its_model_counts() {
 }
 
 #[test]
+fn a_command_that_the_firmware_is_too_old_for_is_not_sent() {
+    let [mut old, mut new] =
+        ["4", "5"].map(|protocol| Camera::start(&["--model", "HL_PAN3", "--protocol", protocol]));
+    let left = |camera: &Camera| {
+        let url = camera.url().replace("HL_CAM3P", "HL_PAN3");
+        wyze(&["ptz", &url, "left"])
+    };
+    let message = assert_fails(&left(&old), 24);
+    assert_eq!(
+        message,
+        "wyze: ptz left: the camera's firmware speaks protocol version 4, and this needs 5; update the firmware in the \
+         Wyze app\n"
+    );
+    assert_succeeds(&left(&new));
+    old.wait_for("gone, it said goodbye");
+    new.wait_for("gone, it said goodbye");
+    let said = old.stop();
+    assert!(said.contains("let in"), "{said}");
+    assert!(!said.contains("command K"), "{said}");
+    assert!(new.stop().contains("command K11002"));
+}
+
+#[test]
 fn what_cannot_be_meant_is_told_what_can() {
     let url = url("127.0.0.1:9", UID, ENR);
     for (args, hint) in [

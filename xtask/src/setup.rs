@@ -19,6 +19,7 @@ const PACKAGES: &[(&str, Probe)] = &[
     ("valgrind", Probe::Program("valgrind")),
     ("openssl", Probe::Program("openssl")),
     ("gcc", Probe::Program("cc")),
+    ("iproute2", Probe::Program("ip")),
     ("tshark", Probe::Program("tshark")),
     ("gnutls-bin", Probe::Program("gnutls-serv")),
     ("qemu-system-misc", Probe::Program("qemu-system-riscv32")),

@@ -12,7 +12,7 @@ use wyze_session::{
 
 use crate::socket::Socket;
 use crate::tap::TapSlot;
-use crate::{CameraUrl, Clock, Tap, bind, targets};
+use crate::{Broadcast, CameraUrl, Clock, Tap, bind, targets};
 
 /// Room for datagrams we send, bytes: all of ours fit an Ethernet frame.
 const MAX_TRANSMIT: usize = 1500;
@@ -101,8 +101,8 @@ pub struct Connection<'m> {
     config: ClientConfig<'m>,
     /// Where the search goes.
     targets: Vec<SocketAddr>,
-    /// What `targets` are made of, unless the caller chose them.
-    hint: Option<SocketAddr>,
+    /// What 255.255.255.255 stands for; `None` where the caller chose the targets, and it is itself.
+    broadcast: Option<Broadcast>,
     socket: Socket,
     clock: Clock,
     transmit: Box<[u8; MAX_TRANSMIT]>,
@@ -122,9 +122,9 @@ impl fmt::Debug for Connection<'_> {
 }
 
 impl<'m> Connection<'m> {
-    /// Binds a socket and begins to search for the camera at the URL's address and by broadcast; `config.targets` is
-    /// replaced by those addresses. A host name is looked up here and never again, because that may block for long; later
-    /// sessions find a camera that has moved by broadcast.
+    /// Binds a socket and begins to search for the camera at the URL's address and by broadcast on every interface;
+    /// `config.targets` is replaced by those addresses. A host name is looked up here and never again, because that may block
+    /// for long; later sessions find a camera that has moved by broadcast.
     ///
     /// # Errors
     /// The host name has no address, or the system refuses a socket.
@@ -139,7 +139,8 @@ impl<'m> Connection<'m> {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
-        Self::new(bind(local)?, config, targets(hint), Some(hint), memory)
+        let broadcast = Some(Broadcast::everywhere());
+        Self::new(bind(local)?, config, targets(hint), broadcast, memory)
     }
 
     /// The same over a socket that the caller has bound, with `config.targets` as they are.
@@ -158,7 +159,7 @@ impl<'m> Connection<'m> {
         socket: UdpSocket,
         config: &ClientConfig<'m>,
         targets: Vec<SocketAddr>,
-        hint: Option<SocketAddr>,
+        broadcast: Option<Broadcast>,
         memory: &'m mut Memory,
     ) -> io::Result<Self> {
         let mut socket = Socket::new(socket)?;
@@ -172,7 +173,7 @@ impl<'m> Connection<'m> {
             client: Client::new(&first, memory.split(), &mut clock.cx()),
             config: *config,
             targets,
-            hint,
+            broadcast,
             socket,
             clock,
             transmit: Box::new([0; MAX_TRANSMIT]),
@@ -298,8 +299,11 @@ impl<'m> Connection<'m> {
             .client
             .poll_transmit(&mut self.clock.cx(), &mut self.transmit[..])
         {
-            self.tap.sent(t.to, t.datagram);
-            self.socket.send(t.datagram, t.to);
+            let also = self.broadcast.iter().flat_map(|b| b.networks(t.to));
+            for to in std::iter::once(t.to).chain(also) {
+                self.tap.sent(to, t.datagram);
+                self.socket.send(t.datagram, to);
+            }
         }
     }
 
@@ -333,9 +337,9 @@ impl<'m> Connection<'m> {
             }
         }
         if self.clock.now() >= until {
-            if let Some(hint) = self.hint {
-                // There may be other interfaces by now.
-                self.targets = targets(hint);
+            // There may be other interfaces by now.
+            if let Some(broadcast) = &mut self.broadcast {
+                *broadcast = Broadcast::everywhere();
             }
             let config = ClientConfig {
                 targets: &self.targets,

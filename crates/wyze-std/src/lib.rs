@@ -42,7 +42,7 @@ pub use clock::{Clock, OsRng};
 pub use connection::{Connection, Memory, Status};
 pub use server::{Report, Sample, ServeOptions, Source, Totals, serve};
 pub use tap::Tap;
-pub use targets::{bind, targets};
+pub use targets::{Broadcast, bind, targets};
 #[cfg(feature = "keylog")]
 pub use tutk_dtls::KeyLogEntry;
 #[cfg(feature = "fuzz")]

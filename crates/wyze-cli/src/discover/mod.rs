@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uid_is_searched_on_every_interface_and_shown_in_part() {
+    fn a_uid_is_searched_by_broadcast_and_shown_in_part() {
         let uid = "SIMCAMSIMCAMSIMCAM11".to_owned();
         let wanted = of_uids(&[uid], &[], &[]).unwrap().remove(0);
         assert_eq!(wanted.label, "UID SIMC…");

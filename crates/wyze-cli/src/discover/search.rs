@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tutk_iotc::{AuthKey, Client, ClientConfig, Event};
 use wyze_std::session::{Cx, Datagram, Framing, Framings, Uid};
-use wyze_std::{Clock, bind};
+use wyze_std::{Broadcast, Clock, bind};
 
 /// The longest sleep: how soon ctrl-C is noticed.
 const TICK: Duration = Duration::from_millis(50);
@@ -49,6 +49,7 @@ pub(super) fn search(
     stop: &AtomicBool,
 ) -> io::Result<Vec<Option<Found>>> {
     let socket = socket(wanted)?;
+    let broadcast = Broadcast::everywhere();
     let start = Instant::now();
     let mut clock = Clock::new();
     let mut searches: Vec<Search> = wanted
@@ -64,7 +65,7 @@ pub(super) fn search(
         && !stop.load(Ordering::Relaxed)
     {
         for search in &mut searches {
-            search.send(&mut clock.cx(), &socket);
+            search.send(&mut clock.cx(), &socket, &broadcast);
         }
         match socket.recv_from(&mut buf) {
             Ok((len, from)) => {
@@ -110,7 +111,7 @@ fn client(wanted: &Wanted, limit: Duration, cx: &mut Cx<'_>) -> Client {
 
 impl Search {
     /// Sends the probes that are due.
-    fn send(&mut self, cx: &mut Cx<'_>, socket: &UdpSocket) {
+    fn send(&mut self, cx: &mut Cx<'_>, socket: &UdpSocket, broadcast: &Broadcast) {
         use tutk_core::Layer as _;
         let Some(client) = &mut self.client else {
             return;
@@ -126,9 +127,12 @@ impl Search {
                 return;
             }
             let Some(to) = tx.destination() else { return };
-            // Not every interface has a route.
-            if let Err(e) = socket.send_to(tx.finish(), to) {
-                log::debug!("a probe was not sent: {}", e.kind());
+            let probe = tx.finish();
+            for to in std::iter::once(to).chain(broadcast.networks(to)) {
+                // Not every interface has a route.
+                if let Err(e) = socket.send_to(probe, to) {
+                    log::debug!("a probe was not sent: {}", e.kind());
+                }
             }
         }
     }

@@ -17,7 +17,7 @@ pub(crate) const ENR: &str = "0123456789abcdefFEDCBA9876543210";
 pub(crate) const MAC: &str = "0A1B2C3D4E5F";
 
 /// No run takes longer than this unless it hangs.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) fn clip_path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/demo.mp4")
@@ -59,8 +59,14 @@ pub(crate) fn wyze_fed<S: AsRef<std::ffi::OsStr>>(args: &[S], input: Vec<u8>) ->
 
 /// Starts `wyze`, with both outputs piped.
 pub(crate) fn spawn(args: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_wyze"))
-        .args(args)
+    spawn_under(&[], args)
+}
+
+/// The same under another program, such as `nsenter`, which becomes `wyze`.
+fn spawn_under(program: &[&str], args: &[&str]) -> Child {
+    let words = [program, &[env!("CARGO_BIN_EXE_wyze")], args].concat();
+    Command::new(words[0])
+        .args(&words[1..])
         .env_remove("RUST_LOG")
         .env("WYZE_CONFIG_DIR", NO_ACCOUNT)
         .stdout(Stdio::piped())
@@ -118,20 +124,25 @@ impl Camera {
 
     /// One of several.
     pub(crate) fn start_as(uid: &str, listen: &str, more: &[&str]) -> Self {
-        Self::start_with(&clip_path(), uid, listen, more)
+        Self::start_with(&[], &clip_path(), uid, listen, more)
+    }
+
+    /// One that another program becomes, on every address.
+    pub(crate) fn start_under(program: &[&str], uid: &str, more: &[&str]) -> Self {
+        Self::start_with(program, &clip_path(), uid, "0.0.0.0:32761", more)
     }
 
     /// One that shows another clip.
     pub(crate) fn playing(clip: &Path, more: &[&str]) -> Self {
-        Self::start_with(clip, UID, "127.0.0.1:0", more)
+        Self::start_with(&[], clip, UID, "127.0.0.1:0", more)
     }
 
-    fn start_with(clip: &Path, uid: &str, listen: &str, more: &[&str]) -> Self {
+    fn start_with(program: &[&str], clip: &Path, uid: &str, listen: &str, more: &[&str]) -> Self {
         let clip = clip.to_str().unwrap();
         let mut args = vec!["camera", "--file", clip, "--listen", listen];
         args.extend(["--uid", uid, "--enr", ENR, "--mac", MAC]);
         args.extend(more);
-        let mut child = spawn(&args);
+        let mut child = spawn_under(program, &args);
         let (send, lines) = channel();
         for pipe in [
             Box::new(child.stdout.take().unwrap()) as Box<dyn std::io::Read + Send>,
@@ -165,6 +176,11 @@ impl Camera {
     /// The URL under which it is watched.
     pub(crate) fn url(&self) -> String {
         url(&self.address, UID, ENR)
+    }
+
+    /// The process that it is.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits until it says something with `text` in it.

@@ -8,6 +8,7 @@ mod demo;
 mod discover;
 mod dissect;
 mod failures;
+mod interfaces;
 mod login;
 mod outputs;
 mod secrets;

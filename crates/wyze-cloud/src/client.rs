@@ -181,7 +181,7 @@ impl Client {
         let refresh = tokens.refresh().expose();
         let body = self.standard(tokens, Some(refresh));
         let answer = self.http.post(&self.api(api::REFRESH)?, &[], &body)?;
-        self::tokens(&answer, Step::Api, Some(refresh))
+        self::tokens(&answer, Step::Refresh, Some(refresh))
     }
 
     /// All cameras and doorbells of the account, also those that cannot be watched: [`Camera::unsupported`].

@@ -11,7 +11,7 @@ pub enum Error {
     // what the user gave
     /// A text that cannot be what its name says: it is empty or holds impossible characters. Nothing was sent.
     Input(&'static str),
-    /// Code 1001: wrong e-mail or password.
+    /// Code 1001 at a login: wrong e-mail or password.
     WrongPassword,
     /// Code 1003: wrong API key or key id.
     WrongKey,
@@ -27,7 +27,7 @@ pub enum Error {
     NotOffered,
     /// The code of the second factor was not accepted.
     WrongCode,
-    /// Code 2001: the tokens have expired and could not be renewed.
+    /// The tokens have expired (codes 2001 and 1001), and the service refuses to renew them, with whatever code.
     Expired,
 
     // what the service said

@@ -42,7 +42,7 @@ pub fn cloud_json(data: &[u8]) {
         }
         2 => drop(tokens(&answer, Step::SecondFactor, None)),
         3 => {
-            if let Ok(renewed) = tokens(&answer, Step::Api, Some("old")) {
+            if let Ok(renewed) = tokens(&answer, Step::Refresh, Some("old")) {
                 assert!(!renewed.access().expose().is_empty());
                 assert!(!renewed.refresh().expose().is_empty());
             }

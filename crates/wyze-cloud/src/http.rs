@@ -29,6 +29,7 @@ const WAIT_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 pub(crate) enum Step {
     Login,
     SecondFactor,
+    Refresh,
     Api,
 }
 
@@ -233,10 +234,13 @@ impl Answer {
 
 fn refusal(step: Step, status: u16, code: Option<u32>, verdict: &Verdict) -> Error {
     match (step, code) {
-        (_, Some(1003)) => Error::WrongKey,
         (_, Some(1004)) => Error::Restricted,
-        (_, Some(2001)) => Error::Expired,
         (_, Some(3024)) => Error::Locked,
+        (_, Some(2001)) => Error::Expired,
+        (Step::Refresh, code) if code == Some(1000) || status >= 500 => Error::Service { status },
+        // Nobody has typed a password, tokens are all that was sent: whatever is wrong with them, a login mends it.
+        (Step::Refresh, _) | (Step::Api, Some(1001)) => Error::Expired,
+        (_, Some(1003)) => Error::WrongKey,
         // The password has just been accepted, so the code is what is wrong; the service says so with a bare 400.
         (Step::SecondFactor, Some(1001 | 3019)) => Error::WrongCode,
         (Step::SecondFactor, _) if status == 400 => Error::WrongCode,

@@ -26,7 +26,7 @@ fn answer(path: &str, body: &Value) -> Value {
         "/app/v2/home_page/get_object_list" if body["access_token"] == "access-stale" => {
             json!({"code": "2001", "msg": "expired"})
         }
-        "/app/user/refresh_token" => json!({"code": "2001", "msg": "expired"}),
+        "/app/user/refresh_token" => json!({"code": "2002", "msg": "invalid"}),
         "/api/user/login" if body["email"] == "sms@example.org" => json!({
             "access_token": null, "user_id": "user-0008", "mfa_options": ["PrimaryPhone"], "sms_session_id": "offer-0009",
         }),

@@ -29,11 +29,18 @@ fn errors(reply: &Reply) -> [Error; 2] {
     errors
 }
 
+/// What a refresh ends with that is answered with `reply`.
+fn renewal(reply: &Reply) -> Error {
+    let service = Service::always(reply.clone());
+    let tokens = Tokens::new("access", "refresh");
+    service.client.refresh(&tokens).unwrap_err()
+}
+
 #[test]
 fn codes_have_their_meaning_in_both_spellings_and_whatever_the_status() {
     for (code, at_login, at_list) in [
         (1000, None, None),
-        (1001, Some(Error::WrongPassword), Some(Error::WrongPassword)),
+        (1001, Some(Error::WrongPassword), Some(Error::Expired)),
         (1003, Some(Error::WrongKey), Some(Error::WrongKey)),
         (1004, Some(Error::Restricted), Some(Error::Restricted)),
         (2001, Some(Error::Expired), Some(Error::Expired)),
@@ -56,6 +63,38 @@ fn codes_have_their_meaning_in_both_spellings_and_whatever_the_status() {
             }
         }
     }
+}
+
+#[test]
+fn a_refresh_that_is_refused_asks_for_a_login_whatever_the_code() {
+    for (code, expected) in [
+        (1000, None),
+        (1001, Some(Error::Expired)),
+        (1003, Some(Error::Expired)),
+        (1004, Some(Error::Restricted)),
+        (2001, Some(Error::Expired)),
+        (2002, Some(Error::Expired)),
+        (3019, Some(Error::Expired)),
+        (3024, Some(Error::Locked)),
+    ] {
+        for status in [200, 400, 401] {
+            let expected = expected.unwrap_or(Error::Service { status });
+            for body in [code_and_msg(code), error_code(code)] {
+                assert_eq!(renewal(&Reply::json(status, &body)), expected, "{body}");
+            }
+        }
+    }
+    assert_eq!(renewal(&Reply::json(401, &json!({}))), Error::Expired);
+    for body in [json!({}), error_code(1001), error_code(2002)] {
+        let down = Error::Service { status: 503 };
+        assert_eq!(renewal(&Reply::json(503, &body)), down, "{body}");
+    }
+    let spent = Reply::json(400, &error_code(2002)).header("X-RateLimit-Remaining", "0");
+    for limited in [Reply::new(429, ""), spent] {
+        assert_eq!(renewal(&limited), Error::RateLimited { until: None });
+    }
+    let portal = Reply::new(200, "<html>log in to this hotel");
+    assert_eq!(renewal(&portal), Error::NotJson { status: 200 });
 }
 
 #[test]

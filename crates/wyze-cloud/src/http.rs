@@ -90,9 +90,6 @@ impl Http {
         };
         // Neither query nor body: they hold ids and secrets.
         debug!("POST {}: HTTP {}", url.path(), answer.status);
-        if let Some(left) = answer.limit.left.filter(|left| *left <= FEW_LEFT) {
-            warn!("the account service allows {left} more requests for now");
-        }
         Ok(answer)
     }
 }
@@ -221,6 +218,10 @@ impl Answer {
             .find(|code| code.is_present());
         let code = told.and_then(|code| code.number());
         if status < 300 && (told.is_none() || matches!(code, Some(0 | 1))) {
+            // Of an answer that refuses, its error is all that is said.
+            if let Some(left) = self.limit.left.filter(|left| *left <= FEW_LEFT) {
+                warn!("the account service allows {left} more requests for now");
+            }
             return Ok(());
         }
         let code = code.and_then(|code| u32::try_from(code).ok());

@@ -27,6 +27,7 @@ fn answer(path: &str, body: &Value) -> Value {
             json!({"code": "2001", "msg": "expired"})
         }
         "/app/user/refresh_token" => json!({"code": "2002", "msg": "invalid"}),
+        "/api/user/login" if body["email"] == "hasty@example.org" => json!({"errorCode": 1000}),
         "/api/user/login" if body["email"] == "sms@example.org" => json!({
             "access_token": null, "user_id": "user-0008", "mfa_options": ["PrimaryPhone"], "sms_session_id": "offer-0009",
         }),
@@ -88,9 +89,16 @@ fn serve(mut tls: impl Read + Write) {
     let mut body = vec![0; length.map_or(0, |n| n.trim().parse().unwrap())];
     reader.read_exact(&mut body).unwrap();
     let path = lines[0].split(' ').nth(1).unwrap();
-    let reply = answer(path, &serde_json::from_slice(&body).unwrap()).to_string();
-    let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length:";
-    write!(tls, "{head} {}\r\n\r\n{reply}", reply.len()).unwrap();
+    let reply = answer(path, &serde_json::from_slice(&body).unwrap());
+    let left = match reply["errorCode"] == 1000 {
+        true => 0,
+        false if reply["data"].is_object() => 3,
+        false => 100,
+    };
+    let reply = reply.to_string();
+    let head = "HTTP/1.1 200 OK\r\nconnection: close\r\nx-ratelimit-remaining:";
+    let len = reply.len();
+    write!(tls, "{head} {left}\r\ncontent-length: {len}\r\n\r\n{reply}").unwrap();
     tls.flush().unwrap();
 }
 
@@ -146,6 +154,7 @@ fn a_login_that_is_refused_says_why_in_one_line() {
             31,
             "the account is locked",
         ),
+        ("hasty@example.org", &["login"], 31, "too many requests"),
         ("stale@example.org", &["login"], 32, "wyze login"),
         // Its tokens were kept.
         (
@@ -179,6 +188,8 @@ fn a_login_with_a_second_factor_makes_the_cameras_known_by_name() {
     assert!(stdout(&login).contains("Front Door"), "{}", stdout(&login));
     let again = run(&config, &service, &["cameras", "--refresh"], "");
     assert_succeeds(&again);
+    let few = "the account service allows 3 more requests";
+    assert!(stderr(&again).contains(few), "{}", stderr(&again));
 
     let offline = wyze_at(config.path(), &["cameras"]);
     assert!(stdout(&offline).contains("Front Door"));

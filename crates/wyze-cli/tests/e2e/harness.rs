@@ -63,7 +63,7 @@ pub(crate) fn spawn(args: &[&str]) -> Child {
 }
 
 /// The same under another program, such as `nsenter`, which becomes `wyze`.
-fn spawn_under(program: &[&str], args: &[&str]) -> Child {
+pub(crate) fn spawn_under(program: &[&str], args: &[&str]) -> Child {
     let words = [program, &[env!("CARGO_BIN_EXE_wyze")], args].concat();
     Command::new(words[0])
         .args(&words[1..])

@@ -48,17 +48,16 @@ impl Lab {
             user,
             cameras: Vec::new(),
         };
-        (1..=INTERFACES).for_each(|n| lab.plug(n));
+        (1..=INTERFACES).for_each(|n| lab.plug(n, n));
         lab
     }
 
-    /// Starts a camera and plugs it in.
-    fn plug(&mut self, n: u8) {
+    /// Starts a camera and plugs it in, behind interface `n`.
+    fn plug(&mut self, camera: u8, n: u8) {
         let machine = self.machine.id();
-        let enter = [&self.enter(machine)[..], &words("unshare --net")].concat();
-        let enter: Vec<&str> = enter.iter().map(String::as_str).collect();
-        let framing = ["--framing", framing(n).0];
-        let camera = Camera::start_under(&enter, &uid(n), &framing);
+        let enter = [self.enter(machine), words("unshare --net")].concat();
+        let framing = ["--framing", framing(camera).0];
+        let camera = Camera::start_under(&borrowed(&enter), &uid(camera), &framing);
         let there = camera.id();
         self.cameras.push(camera);
         self.ip(
@@ -122,6 +121,10 @@ fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
+fn borrowed(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
+}
+
 fn uid(n: u8) -> String {
     format!("TESTTESTTESTTESTTES{n}")
 }
@@ -173,4 +176,21 @@ fn a_session_finds_its_camera_behind_any_of_nine_interfaces() {
         let (said, address) = (stdout(&output), format!("10.77.{n}.2:32761"));
         assert!(said.contains(&address), "{said}");
     }
+}
+
+#[test]
+fn a_camera_that_moves_to_an_interface_which_was_not_there_before_is_found_again() {
+    let mut lab = Lab::start();
+    let folder = tempfile::tempdir().unwrap();
+    let film = folder.path().join("x.mp4");
+    let url = url("192.0.2.7:32761", &uid(1), ENR);
+    let enter = lab.enter(lab.machine.id());
+    let args = ["stream", &url, "-o", film.to_str().unwrap()];
+    let stream = spawn_under(&borrowed(&enter), &args);
+    wait_for_bytes(&film);
+    lab.cameras.remove(0).stop();
+    lab.plug(1, INTERFACES + 1);
+    lab.cameras.last_mut().unwrap().wait_for("connects");
+    signal(&stream, "INT");
+    assert_succeeds(&stream.wait_with_output().unwrap());
 }

@@ -185,7 +185,9 @@ fn a_camera_that_moves_to_an_interface_which_was_not_there_before_is_found_again
     let film = folder.path().join("x.mp4");
     let url = url("192.0.2.7:32761", &uid(1), ENR);
     let enter = lab.enter(lab.machine.id());
-    let args = ["stream", &url, "-o", film.to_str().unwrap()];
+    // Where the camera is not found again, it is not searched for without end.
+    let mut args = vec!["stream", &url, "-o", film.to_str().unwrap()];
+    args.extend(["--reconnect", "5"]);
     let stream = spawn_under(&borrowed(&enter), &args);
     wait_for_bytes(&film);
     lab.cameras.remove(0).stop();

@@ -151,12 +151,12 @@ impl From<Cause> for Failure {
 
 impl From<UrlError> for Failure {
     fn from(error: UrlError) -> Self {
-        Self::new(
-            Exit::Url,
-            format!(
-                "{error}; write wyze://HOST[:PORT]?uid=UID&enr=ENR&mac=MAC&model=MODEL in quotes"
-            ),
-        )
+        let remedy = match error {
+            // It names its own.
+            UrlError::MissingParent(_) => "",
+            _ => "; write wyze://HOST[:PORT]?uid=UID&enr=ENR&mac=MAC&model=MODEL in quotes",
+        };
+        Self::new(Exit::Url, format!("{error}{remedy}"))
     }
 }
 

@@ -119,7 +119,7 @@ impl Tape {
         let redactor = args.redact.then(|| {
             let config = url.config();
             // Behind a base station, its secrets make the keys.
-            let (enr, mac) = config.parent.unwrap_or((config.enr, config.mac));
+            let (enr, mac) = config.credentials();
             let key = AuthKey::new(keys::auth_key(enr, mac));
             let mut redactor = Redactor::new(&config.uid, &key, enr, mac);
             redactor.hide(config.enr.as_bytes());

@@ -8,7 +8,9 @@ use wyze_std::CameraUrl;
 use crate::failure::Failure;
 
 /// What a subcommand says about its argument.
-pub(crate) const HELP: &str = "wyze://HOST[:PORT]?uid=UID&enr=ENR&mac=MAC[&model=MODEL], or the camera's name after `wyze login`";
+pub(crate) const HELP: &str = "wyze://HOST[:PORT]?uid=UID&enr=ENR&mac=MAC[&model=MODEL][&subtype=QUALITY]\
+    [&parent_enr=ENR&parent_mac=MAC[&parent_dtls=false]] (the base station's, for outdoor cameras), or the camera's name after \
+    `wyze login`";
 
 /// `--dtls-only`, which holds for all that the program does.
 static DTLS_ONLY: AtomicBool = AtomicBool::new(false);

@@ -31,6 +31,12 @@ pub(crate) struct CameraOptions {
     /// Its MAC address, without colons
     #[arg(long, default_value = MAC, hide_default_value = true)]
     mac: String,
+    /// An outdoor camera: the ENR of the base station that it is behind, which then makes the keys, together with its MAC
+    #[arg(long, value_name = "ENR", requires = "parent_mac")]
+    parent_enr: Option<String>,
+    /// The MAC address of that base station, without colons
+    #[arg(long, value_name = "MAC", requires = "parent_enr")]
+    parent_mac: Option<String>,
     /// The model that it claims to be
     #[arg(long, default_value = "HL_CAM3P")]
     model: String,
@@ -44,7 +50,7 @@ pub(crate) struct CameraOptions {
     #[arg(long, value_enum, default_value_t = GenerationOption::Dtls)]
     generation: GenerationOption,
     /// Which key its challenge takes: 1 none, 3 half of the ENR, 6 all of it; with 2 (updating), 4 (checking) and 5
-    /// (off) it lets nobody in [default: 3, or 6 when the ENR has 32 characters]
+    /// (off) it lets nobody in [default: 3, or 6 when the ENR, continued by the base station's, has 32 characters]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=6))]
     status: Option<u8>,
     /// Cipher suites that it accepts; viewers talk to it over 0x00AE, with `chacha` over 0xCCAC
@@ -87,13 +93,15 @@ pub(crate) struct VirtualCamera {
     enr: Enr,
     enr_text: String,
     mac: Mac,
+    parent: Option<(Enr, Mac)>,
+    parent_enr_text: String,
     model: String,
     protocol: u8,
     generation: Generation,
     framings: Framings,
     suites: Suites,
     status: Status,
-    /// Whoever runs it chose none of UID, ENR and MAC.
+    /// Whoever runs it chose none of UID, ENRs and MACs.
     pub(crate) is_default: bool,
 }
 
@@ -103,7 +111,7 @@ impl CameraOptions {
     pub(crate) fn build(&self) -> Result<VirtualCamera, Failure> {
         let enr_text = match (&self.enr, self.status) {
             (Some(enr), _) => enr.as_str(),
-            (None, Some(6)) => ENR,
+            (None, Some(6)) if self.parent_enr.is_none() => ENR,
             (None, _) => ENR.split_at(16).0,
         };
         let uid = self
@@ -111,9 +119,13 @@ impl CameraOptions {
             .parse()
             .map_err(|e| Failure::new(Exit::Url, format!("--uid: {e}; give another one")))?;
         let enr = Enr::new(enr_text)?;
-        let default_status = if enr_text.len() < 32 { 3 } else { 6 };
+        let parent = self.parent()?;
+        let long = Status::Enr32
+            .check(&enr, parent.as_ref().map(|(enr, _)| enr))
+            .is_ok();
+        let default_status = if long { 6 } else { 3 };
         let status = Status::from_wire(self.status.unwrap_or(default_status));
-        if status == Status::Enr32 && enr_text.len() < 32 {
+        if status == Status::Enr32 && !long {
             return Err(Failure::new(
                 Exit::Url,
                 "--status 6 takes an ENR of 32 characters; give a longer --enr, or --status 3",
@@ -136,6 +148,12 @@ impl CameraOptions {
             enr,
             enr_text: enr_text.to_owned(),
             mac: Mac::new(&self.mac)?,
+            is_default: self.uid == UID
+                && self.enr.is_none()
+                && self.mac == MAC
+                && parent.is_none(),
+            parent,
+            parent_enr_text: self.parent_enr.clone().unwrap_or_default(),
             model: self.model.clone(),
             protocol: self.protocol,
             generation,
@@ -149,8 +167,19 @@ impl CameraOptions {
                 SuiteOption::Both => Suites::ALL,
             },
             status,
-            is_default: self.uid == UID && self.enr.is_none() && self.mac == MAC,
         })
+    }
+
+    /// ENR and MAC of its base station.
+    fn parent(&self) -> Result<Option<(Enr, Mac)>, Failure> {
+        let (Some(enr), Some(mac)) = (&self.parent_enr, &self.parent_mac) else {
+            return Ok(None);
+        };
+        let named = |option, e| Failure::new(Exit::Url, format!("{option}: {e}"));
+        Ok(Some((
+            Enr::new(enr).map_err(|e| named("--parent-enr", e))?,
+            Mac::new(mac).map_err(|e| named("--parent-mac", e))?,
+        )))
     }
 }
 
@@ -161,6 +190,7 @@ impl VirtualCamera {
             framings: self.framings,
             suites: self.suites,
             status: self.status,
+            parent: self.parent.as_ref().map(|(enr, mac)| (enr, mac)),
             info: CameraDescription {
                 protocol: self.protocol,
                 ..CameraDescription::new(&self.model, FIRMWARE, &self.mac)
@@ -171,14 +201,22 @@ impl VirtualCamera {
 
     /// The URL under which it is watched at `address`.
     pub(crate) fn url(&self, address: SocketAddr) -> String {
-        format!(
+        let mut url = format!(
             "wyze://{address}?uid={}&enr={}&mac={}&model={}&dtls={}",
             self.uid_text,
             percent_encode(&self.enr_text),
             self.mac.as_str(),
             percent_encode(&self.model),
             self.generation == Generation::Dtls,
-        )
+        );
+        if let Some((_, mac)) = &self.parent {
+            url += &format!(
+                "&parent_enr={}&parent_mac={}",
+                percent_encode(&self.parent_enr_text),
+                mac.as_str(),
+            );
+        }
+        url
     }
 }
 
@@ -312,6 +350,29 @@ mod tests {
             .err()
             .unwrap();
         assert_eq!(refused.exit, Exit::Url);
+    }
+
+    #[test]
+    fn an_outdoor_camera_says_whose_base_station_it_is_behind() {
+        let parent = ["--parent-enr", "base+enr-16byte!", "--parent-mac"];
+        let camera = build(&[&parent[..], &["00AA11BB22DD"]].concat()).unwrap();
+        assert_eq!(camera.status, Status::Enr32, "both ENRs are long enough");
+        assert!(!camera.is_default);
+        let url: CameraUrl = camera.url("127.0.0.1:1".parse().unwrap()).parse().unwrap();
+        let (enr, mac) = url.config().credentials();
+        assert_eq!(enr.as_bytes(), b"base+enr-16byte!");
+        assert_eq!(mac.as_str(), "00AA11BB22DD");
+        for (enr, mac, named) in [
+            ("short", "00AA11BB22DD", "--parent-enr: "),
+            ("base+enr-16byte!", "AA:BB", "--parent-mac: "),
+        ] {
+            let failure = build(&["--parent-enr", enr, "--parent-mac", mac]);
+            let failure = failure.err().unwrap();
+            assert_eq!(failure.exit, Exit::Url);
+            assert!(failure.message.starts_with(named), "{failure}");
+        }
+        let alone = Wrapper::try_parse_from([&["x"][..], &parent[..2]].concat());
+        assert!(alone.is_err());
     }
 
     #[test]

@@ -8,8 +8,7 @@ const STRONG: usize = 8;
 
 /// Warns when the rule for zero bytes leaves little or nothing of the camera's DTLS key.
 pub(crate) fn warn(config: &ClientConfig<'_>) {
-    let enr = config.parent.map_or(config.enr, |(enr, _)| enr);
-    if let Some(warning) = warning(psk_len(enr)) {
+    if let Some(warning) = warning(psk_len(config.credentials().0)) {
         log::warn!("{warning}");
     }
 }

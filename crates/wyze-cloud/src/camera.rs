@@ -144,7 +144,7 @@ impl Camera {
         self.0.dtls
     }
 
-    /// Whether its base station uses DTLS, and so lends its credentials.
+    /// Whether its base station uses DTLS, and so makes its keys with its own credentials.
     pub fn parent_dtls(&self) -> Option<bool> {
         self.0.parent_dtls
     }
@@ -187,8 +187,8 @@ impl Camera {
 
     /// Its `wyze://` URL, which holds its secrets, in the form that go2rtc and `wyze-std` read.
     ///
-    /// Without a known address the host is 255.255.255.255, the local network's broadcast address. When a base station
-    /// lends its credentials, they are in `parent_enr` and `parent_mac`.
+    /// Without a known address the host is 255.255.255.255, the local network's broadcast address. The credentials of a
+    /// base station are in `parent_enr` and `parent_mac`; `parent_dtls=false` says that it does not make the keys.
     ///
     /// # Errors
     /// The camera does not speak TUTK, or something indispensable is missing.
@@ -221,11 +221,14 @@ impl Camera {
         if let Some(dtls) = camera.dtls {
             query.append_pair("dtls", if dtls { "true" } else { "false" });
         }
-        if camera.parent_dtls == Some(true) && check(&camera.parent_enr, &camera.parent_mac).is_ok()
-        {
+        if check(&camera.parent_enr, &camera.parent_mac).is_ok() {
             query
                 .append_pair("parent_enr", camera.parent_enr.expose())
                 .append_pair("parent_mac", camera.parent_mac.expose());
+            // Its ENR continues the camera's own in the challenge all the same.
+            if camera.parent_dtls != Some(true) {
+                query.append_pair("parent_dtls", "false");
+            }
         }
         drop(query);
         Ok(Secret::new(url.into()))
@@ -310,7 +313,7 @@ mod tests {
 
     #[test]
     fn an_outdoor_camera_takes_its_base_stations_credentials_along() {
-        let outdoor = |dtls: u8| {
+        let outdoor = |dtls: Value| {
             let params = json!({"p2p_id": "SIMCAMSIMCAMSIMCAM11", "main_device_dtls": dtls});
             let camera = camera(json!({
                 "product_model": "WVOD1", "parent_device_enr": "parent-enr-16byt", "parent_device_mac": "aabbccddeeff",
@@ -318,8 +321,12 @@ mod tests {
             }));
             camera.unwrap().url().unwrap().expose().clone()
         };
-        assert!(outdoor(1).ends_with("&parent_enr=parent-enr-16byt&parent_mac=AABBCCDDEEFF"));
-        assert!(!outdoor(0).contains("parent"));
+        let parent = "&parent_enr=parent-enr-16byt&parent_mac=AABBCCDDEEFF";
+        assert!(outdoor(json!(1)).ends_with(parent));
+        // It does not make the keys, but the challenge may take its ENR.
+        for not in [json!(0), json!(null)] {
+            assert!(outdoor(not).ends_with(&format!("{parent}&parent_dtls=false")));
+        }
     }
 
     #[test]

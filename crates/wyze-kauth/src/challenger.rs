@@ -78,8 +78,10 @@ impl<'a> CameraDescription<'a> {
 pub struct ChallengerConfig<'a> {
     /// The camera's ENR.
     pub enr: &'a Enr,
+    /// The base station's ENR, for outdoor cameras behind one: it continues the camera's own for [`Status::Enr32`].
+    pub parent_enr: Option<&'a Enr>,
     /// Which key the challenge takes, or the reason to give for not letting anyone in. [`Status::check`] tells whether
-    /// it goes with the ENR; if not, no answer is right.
+    /// it goes with the ENRs; if not, no answer is right.
     pub status: Status,
     /// What it tells about itself.
     pub info: CameraDescription<'a>,
@@ -151,7 +153,7 @@ impl Challenger {
             state: State::AwaitHello,
             status: config.status,
             enr: config.enr.clone(),
-            parent_enr: None,
+            parent_enr: config.parent_enr.cloned(),
             challenge: Secret::default(),
             reply: None,
             model: visible(info.model),
@@ -165,12 +167,6 @@ impl Challenger {
             sd_card: info.sd_card,
             stats: Stats::default(),
         }
-    }
-
-    /// The same one behind a base station, whose ENR continues the camera's own for [`Status::Enr32`].
-    pub fn with_parent_enr(mut self, parent: &Enr) -> Self {
-        self.parent_enr = Some(parent.clone());
-        self
     }
 
     /// Forgets the application, its challenge and the counters, and waits for the next K10000.
@@ -328,6 +324,7 @@ mod tests {
         let mac = Mac::new("AABBCCDDEEFF").unwrap();
         Challenger::new(&ChallengerConfig {
             enr: &Enr::new(ENR).unwrap(),
+            parent_enr: None,
             status,
             info: CameraDescription::new("HL_CAM4", "4.52.9.4188", &mac),
         })
@@ -475,6 +472,7 @@ mod tests {
         let (text, mac) = ("\\\"".repeat(40), Mac::new(&"F".repeat(32)).unwrap());
         let mut c = Challenger::new(&ChallengerConfig {
             enr: &Enr::new(ENR).unwrap(),
+            parent_enr: None,
             status: Status::Default,
             info: CameraDescription {
                 bit_rate: u16::MAX,
@@ -524,11 +522,15 @@ mod tests {
         let mac = Mac::new("AABBCCDDEEFF").unwrap();
         let config = ChallengerConfig {
             enr: &Enr::new(enr).unwrap(),
+            parent_enr: None,
             status: Status::Enr32,
             info: CameraDescription::new("HL_WCO2", "4.48.4.9903", &mac),
         };
         let mut alone = Challenger::new(&config);
-        let mut c = Challenger::new(&config).with_parent_enr(&Enr::new(parent).unwrap());
+        let mut c = Challenger::new(&ChallengerConfig {
+            parent_enr: Some(&Enr::new(parent).unwrap()),
+            ..config
+        });
         let mut whole = challenger(Status::Enr32);
         for c in [&mut alone, &mut c, &mut whole] {
             ask(c, 10000, b"").unwrap();

@@ -35,7 +35,8 @@
 //!     hello: Hello::Empty, command: ResponseCommand::K10002, open_user_id: None,
 //! });
 //! let mut camera = Challenger::new(&ChallengerConfig {
-//!     enr: &enr, status: Status::Enr16, info: CameraDescription::new("HL_CAM4", "4.52.9.4188", &mac),
+//!     enr: &enr, parent_enr: None, status: Status::Enr16,
+//!     info: CameraDescription::new("HL_CAM4", "4.52.9.4188", &mac),
 //! });
 //! let mut rng = ChaCha20Rng::seed_from_u64(1);
 //! let mut memory = [0u8; MAX_MESSAGE];

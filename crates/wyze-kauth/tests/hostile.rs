@@ -32,6 +32,7 @@ fn authenticator(enr: &str) -> Authenticator {
 fn challenger(status: Status) -> Challenger {
     Challenger::new(&ChallengerConfig {
         enr: &Enr::new(ENR).unwrap(),
+        parent_enr: None,
         status,
         info: CameraDescription::new("HL_CAM4", "4.52.9.4188", &Mac::new("AABBCCDDEEFF").unwrap()),
     })

@@ -74,6 +74,7 @@ impl<'m> Camera<'m> {
     /// A camera that waits for a viewer.
     pub fn new(config: &CameraConfig<'_>, storage: Storage<'m>, cx: &mut Cx<'_>) -> Self {
         let generation = config.generation;
+        let (enr, mac) = config.credentials();
         let device = DeviceConfig {
             framings: if generation.is_plain() {
                 Framings::TRANSCODE
@@ -86,15 +87,12 @@ impl<'m> Camera<'m> {
                 Generation::Session16 => VERSION_SESSION16,
             },
             accept: config.accept,
-            ..DeviceConfig::new(
-                config.uid,
-                AuthKey::new(wyze_kauth::auth_key(config.enr, config.mac)),
-            )
+            ..DeviceConfig::new(config.uid, AuthKey::new(wyze_kauth::auth_key(enr, mac)))
         };
         let dtls = DtlsConfig {
             suites: config.suites,
             cookie: config.cookie,
-            ..DtlsConfig::new(Psk::new(*wyze_kauth::psk(config.enr).expose()))
+            ..DtlsConfig::new(Psk::new(*wyze_kauth::psk(enr).expose()))
         };
         let responder = ResponderConfig {
             two_way: config.two_way,
@@ -105,6 +103,7 @@ impl<'m> Camera<'m> {
         av.lend_resend(storage.resend);
         let challenger = ChallengerConfig {
             enr: config.enr,
+            parent_enr: config.parent.map(|(enr, _)| enr),
             status: config.status,
             info: config.info,
         };
@@ -119,7 +118,7 @@ impl<'m> Camera<'m> {
             talk: CameraTalk::new(
                 dtls.psk,
                 config.suites,
-                config.enr,
+                enr,
                 storage.talk_handshake,
                 storage.audio,
                 cx,

@@ -61,8 +61,12 @@ pub struct ClientConfig<'a> {
     pub enr: &'a Enr,
     /// The camera's MAC address.
     pub mac: &'a Mac,
-    /// ENR and MAC of the base station, for outdoor cameras behind one: they then make the keys.
+    /// ENR and MAC of the base station, for outdoor cameras behind one. Its ENR continues the camera's own in the
+    /// challenge; with `parent_dtls`, both make the keys (`docs/protocol.md` §3.1).
     pub parent: Option<(&'a Enr, &'a Mac)>,
+    /// Whether the base station's credentials, instead of the camera's own, make AuthKey, PSK and the password of the AV
+    /// login: what the account service calls `main_device_dtls`.
+    pub parent_dtls: bool,
     /// Where to search: the last known address and broadcast addresses, usually with port
     /// [`LAN_PORT`](tutk_iotc::LAN_PORT).
     pub targets: &'a [SocketAddr],
@@ -101,6 +105,7 @@ impl<'a> ClientConfig<'a> {
             enr,
             mac,
             parent: None,
+            parent_dtls: true,
             targets,
             framings: Framings::BOTH,
             suites: Suites::ALL,
@@ -115,15 +120,17 @@ impl<'a> ClientConfig<'a> {
             plain: PlainPolicy::Allowed,
         }
     }
+
+    /// ENR and MAC that make AuthKey, PSK and the password of the AV login: the camera's own, or its base station's.
+    pub fn credentials(&self) -> (&'a Enr, &'a Mac) {
+        self.parent
+            .filter(|_| self.parent_dtls)
+            .unwrap_or((self.enr, self.mac))
+    }
 }
 
 #[cfg(feature = "client")]
 impl<'a> ClientConfig<'a> {
-    /// ENR and MAC that make the keys.
-    pub(crate) fn credentials(&self) -> (&'a Enr, &'a Mac) {
-        self.parent.unwrap_or((self.enr, self.mac))
-    }
-
     /// What the IOTC layer must know.
     pub(crate) fn iotc(&self) -> tutk_iotc::ClientConfig<'a> {
         let (enr, mac) = self.credentials();
@@ -157,6 +164,45 @@ impl<'a> ClientConfig<'a> {
             hello: self.hello,
             command: self.command,
             open_user_id: self.open_user_id,
+        }
+    }
+}
+
+#[cfg(all(test, feature = "client"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_station_that_lends_its_keys_makes_all_of_them_and_the_challenge_takes_both_enrs() {
+        let enr = |text| Enr::new(text).unwrap();
+        let mac = |text| Mac::new(text).unwrap();
+        let (own, own_mac) = (enr("sim-enr-16byte!!"), mac("00AA11BB22CC"));
+        let (base, base_mac) = (enr("base-enr-16byte!"), mac("00AA11BB22DD"));
+        let uid = "SIMCAMSIMCAMSIMCAM11".parse().unwrap();
+        let config = ClientConfig::new(uid, &own, &own_mac, &[]);
+        let parent = Some((&base, &base_mac));
+        for (parent, parent_dtls, lent) in [
+            (None, true, false),
+            (parent, true, true),
+            (parent, false, false),
+        ] {
+            let config = ClientConfig {
+                parent,
+                parent_dtls,
+                ..config
+            };
+            let (enr, mac) = if lent {
+                (&base, &base_mac)
+            } else {
+                (&own, &own_mac)
+            };
+            assert_eq!(config.credentials().0.as_bytes(), enr.as_bytes());
+            assert_eq!(config.credentials().1, mac);
+            assert_eq!(config.login(true).password, enr.as_bytes());
+            assert_eq!(config.auth().enr.as_bytes(), own.as_bytes());
+            assert_eq!(config.auth().mac, &own_mac);
+            let continued = config.auth().parent_enr.map(Enr::as_bytes);
+            assert_eq!(continued, parent.map(|(enr, _)| enr.as_bytes()));
         }
     }
 }

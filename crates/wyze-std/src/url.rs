@@ -27,6 +27,7 @@ pub use fuzz::url;
 /// | `model` | such as `HL_CAM4`; decides how a resolution is asked for |
 /// | `subtype` | quality: `hd`, `sd`, `360p`, `720p`, `2k` |
 /// | `parent_enr`, `parent_mac` | secret and MAC of the base station, for outdoor cameras behind one |
+/// | `parent_dtls` | `false`: the base station's secret only continues the camera's own in the challenge, and does not make its keys |
 /// | `dtls` | accepted and ignored: the camera's answers decide |
 ///
 /// `Debug` shows no secret.
@@ -38,6 +39,7 @@ pub struct CameraUrl {
     enr: Enr,
     mac: Mac,
     parent: Option<(Enr, Mac)>,
+    parent_dtls: bool,
     model: Option<String>,
     subtype: Option<String>,
     plain: PlainPolicy,
@@ -55,6 +57,8 @@ pub enum UrlError {
     NoHost,
     /// A parameter that is needed is absent.
     Missing(&'static str),
+    /// Of `parent_enr` and `parent_mac`, this one is absent.
+    MissingParent(&'static str),
     /// A parameter holds what it can't.
     Invalid {
         /// Its name.
@@ -73,6 +77,11 @@ impl fmt::Display for UrlError {
             Self::Missing(name) => write!(
                 f,
                 "the URL lacks {name}=; needed are uid, enr and mac (quote the URL: & is special to shells)"
+            ),
+            Self::MissingParent(name) => write!(
+                f,
+                "the URL lacks {name}=; a camera behind a base station takes both parent_enr and parent_mac, any other one \
+                 neither"
             ),
             Self::Invalid {
                 parameter,
@@ -111,7 +120,8 @@ impl FromStr for CameraUrl {
                 .map_err(|_| invalid(name, "as in the device list, such as AABBCCDDEEFF"))
         };
         let enr = |name, value: &str| {
-            Enr::new(value).map_err(|_| invalid(name, "the camera's ENR, at least 16 characters"))
+            Enr::new(value)
+                .map_err(|_| invalid(name, "an ENR as in the device list, at least 16 characters"))
         };
         let parent = match (get("parent_enr"), get("parent_mac")) {
             (Some(parent_enr), Some(parent_mac)) => Some((
@@ -119,8 +129,13 @@ impl FromStr for CameraUrl {
                 mac("parent_mac", &parent_mac)?,
             )),
             (None, None) => None,
-            (Some(_), None) => return Err(UrlError::Missing("parent_mac")),
-            (None, Some(_)) => return Err(UrlError::Missing("parent_enr")),
+            (Some(_), None) => return Err(UrlError::MissingParent("parent_mac")),
+            (None, Some(_)) => return Err(UrlError::MissingParent("parent_enr")),
+        };
+        let parent_dtls = match get("parent_dtls").as_deref() {
+            None | Some("true" | "1") => true,
+            Some("false" | "0") => false,
+            Some(_) => return Err(invalid("parent_dtls", "true or false")),
         };
         Ok(Self {
             host: host.trim_matches(['[', ']']).to_owned(),
@@ -131,6 +146,7 @@ impl FromStr for CameraUrl {
             enr: enr("enr", &need("enr")?)?,
             mac: mac("mac", &need("mac")?)?,
             parent,
+            parent_dtls,
             model: get("model"),
             subtype: get("subtype"),
             plain: PlainPolicy::Allowed,
@@ -145,6 +161,7 @@ impl CameraUrl {
         let mut config = ClientConfig::new(self.uid, &self.enr, &self.mac, &[]);
         config.plain = self.plain;
         config.parent = self.parent.as_ref().map(|(enr, mac)| (enr, mac));
+        config.parent_dtls = self.parent_dtls;
         if let Some(model) = self.model.as_deref().and_then(models::lookup) {
             config.resend = model.resend;
             if model.wants_wake_up() {
@@ -247,5 +264,68 @@ mod tests {
                 ..
             }
         ));
+    }
+
+    const BASE: &str = "&parent_enr=base%2Benr-16byte!&parent_mac=00:aa:11:bb:22:dd";
+
+    #[test]
+    fn a_base_stations_credentials_make_the_keys_unless_the_url_says_otherwise() {
+        let url = |more: &str| -> CameraUrl { format!("{GOOD}{more}").parse().unwrap() };
+        let plain = url("");
+        assert!(plain.config().parent.is_none());
+        assert_eq!(plain.config().credentials().1.as_str(), "AABBCCDDEEFF");
+        for (more, own) in [
+            ("", false),
+            ("&parent_dtls=true", false),
+            ("&parent_dtls=1", false),
+            ("&parent_dtls=false", true),
+            ("&parent_dtls=0", true),
+        ] {
+            let url = url(&format!("{BASE}{more}"));
+            let config = url.config();
+            let (enr, mac) = config.parent.unwrap();
+            assert_eq!(enr.as_bytes(), b"base+enr-16byte!");
+            assert_eq!(mac.as_str(), "00AA11BB22DD");
+            let keys = config.credentials().1.as_str();
+            assert_eq!(keys == "AABBCCDDEEFF", own, "{more}");
+            let debug = format!("{url:?}");
+            assert!(
+                !debug.contains("base") && !debug.contains("00AA"),
+                "{debug}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_base_stations_credentials_is_named() {
+        let shown = |more: &str| {
+            let error = format!("{GOOD}{more}").parse::<CameraUrl>().unwrap_err();
+            (error.to_string(), error)
+        };
+        let (enr, mac) = BASE.split_at(BASE.rfind('&').unwrap());
+        for (given, lacks) in [(enr, "parent_mac"), (mac, "parent_enr")] {
+            let (text, error) = shown(given);
+            assert_eq!(error, UrlError::MissingParent(lacks));
+            assert!(
+                text.starts_with(&format!("the URL lacks {lacks}=")),
+                "{text}"
+            );
+            assert!(!text.contains("uid"), "{text}");
+        }
+        for (bad, parameter) in [
+            (BASE.replace("-16byte", ""), "parent_enr"),
+            (BASE.replace("00:aa", "!!"), "parent_mac"),
+            (format!("{BASE}&parent_dtls=2"), "parent_dtls"),
+        ] {
+            let (text, error) = shown(&bad);
+            assert!(
+                matches!(error, UrlError::Invalid { parameter: p, .. } if p == parameter),
+                "{error:?}"
+            );
+            assert!(
+                text.starts_with(&format!("{parameter}= in the URL must be ")),
+                "{text}"
+            );
+        }
     }
 }

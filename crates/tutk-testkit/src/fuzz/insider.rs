@@ -395,6 +395,7 @@ fn psk(enr: &Enr) -> Psk {
 fn challenger(enr: &Enr, mac: &Mac) -> Challenger {
     Challenger::new(&ChallengerConfig {
         enr,
+        parent_enr: None,
         status: Status::Enr16,
         info: CameraDescription::new("HL_CAM4", "4.52.9.4188", mac),
     })

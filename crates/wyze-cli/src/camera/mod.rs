@@ -27,7 +27,7 @@ Examples:
   wyze camera --file clip.mp4 --talk heard      what viewers say (`wyze talk`) goes into heard/talk-1.wav, …
 
 It prints the wyze:// URL to paste into another client (`wyze stream`, go2rtc). When you give --uid, --enr or --mac of
-your own, the URL is printed without them unless you add --show-url. Clips: MP4 with H.264 or H.265 and AAC, Opus or
+your own, or those of a base station, the URL is printed only if you add --show-url. Clips: MP4 with H.264 or H.265 and AAC, Opus or
 PCM; raw .h264 and .h265. Listen on port 32761 of 0.0.0.0 to be found by broadcast.";
 
 /// Be a camera: play a clip to whoever knows the credentials

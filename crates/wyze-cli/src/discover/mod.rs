@@ -141,7 +141,7 @@ fn of_uids(uids: &[String], cameras: &[Camera], to: &[SocketAddr]) -> Result<Vec
 fn wanted(camera: &Camera, to: &[SocketAddr]) -> Result<Wanted, Failure> {
     let url: CameraUrl = camera.url()?.expose().parse()?;
     let config = url.config();
-    let (enr, mac) = config.parent.unwrap_or((config.enr, config.mac));
+    let (enr, mac) = config.credentials();
     Ok(Wanted {
         label: camera.name().to_owned(),
         uid: config.uid,

@@ -15,6 +15,9 @@ use wyze_media::{Clip, Track};
 pub(crate) const UID: &str = "TESTTESTTESTTESTTES1";
 pub(crate) const ENR: &str = "0123456789abcdefFEDCBA9876543210";
 pub(crate) const MAC: &str = "0A1B2C3D4E5F";
+/// Those of the base station that outdoor ones are behind.
+pub(crate) const BASE_ENR: &str = "base-enr-16byte!";
+pub(crate) const BASE_MAC: &str = "0A1B2C3D4E60";
 
 /// No run takes longer than this unless it hangs.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
@@ -124,23 +127,36 @@ impl Camera {
 
     /// One of several.
     pub(crate) fn start_as(uid: &str, listen: &str, more: &[&str]) -> Self {
-        Self::start_with(&[], &clip_path(), uid, listen, more)
+        Self::start_with(&[], &clip_path(), [uid, ENR], listen, more)
     }
 
     /// One that another program becomes, on every address.
     pub(crate) fn start_under(program: &[&str], uid: &str, more: &[&str]) -> Self {
-        Self::start_with(program, &clip_path(), uid, "0.0.0.0:32761", more)
+        Self::start_with(program, &clip_path(), [uid, ENR], "0.0.0.0:32761", more)
     }
 
     /// One that shows another clip.
     pub(crate) fn playing(clip: &Path, more: &[&str]) -> Self {
-        Self::start_with(&[], clip, UID, "127.0.0.1:0", more)
+        Self::start_with(&[], clip, [UID, ENR], "127.0.0.1:0", more)
     }
 
-    fn start_with(program: &[&str], clip: &Path, uid: &str, listen: &str, more: &[&str]) -> Self {
+    /// An outdoor one behind a base station, with the first half of the ENR.
+    pub(crate) fn outdoor(listen: &str, more: &[&str]) -> Self {
+        let base = ["--parent-enr", BASE_ENR, "--parent-mac", BASE_MAC];
+        let more = [&base[..], &["--model", "HL_WCO2"], more].concat();
+        Self::start_with(&[], &clip_path(), [UID, &ENR[..16]], listen, &more)
+    }
+
+    fn start_with(
+        program: &[&str],
+        clip: &Path,
+        [uid, enr]: [&str; 2],
+        listen: &str,
+        more: &[&str],
+    ) -> Self {
         let clip = clip.to_str().unwrap();
         let mut args = vec!["camera", "--file", clip, "--listen", listen];
-        args.extend(["--uid", uid, "--enr", ENR, "--mac", MAC]);
+        args.extend(["--uid", uid, "--enr", enr, "--mac", MAC]);
         args.extend(more);
         let mut child = spawn_under(program, &args);
         let (send, lines) = channel();
@@ -282,15 +298,19 @@ impl Drop for Lossy {
 
 /// An account with these cameras, as `wyze login` leaves it: name, model, address, UID each.
 pub(crate) fn account(cameras: &[[&str; 4]]) -> tempfile::TempDir {
-    let cameras: Vec<serde_json::Value> = cameras
-        .iter()
-        .map(|[name, model, ip, uid]| {
-            serde_json::json!({
-                "name": name, "model": model, "firmware": "4.58.0.0", "online": true, "ip": ip, "uid": uid, "enr": ENR,
-                "mac": MAC, "parent_enr": "", "parent_mac": "", "dtls": true, "parent_dtls": null,
-            })
-        })
-        .collect();
+    account_of(cameras.iter().map(stored).collect())
+}
+
+/// A camera as the account's file holds it.
+pub(crate) fn stored([name, model, ip, uid]: &[&str; 4]) -> serde_json::Value {
+    serde_json::json!({
+        "name": name, "model": model, "firmware": "4.58.0.0", "online": true, "ip": ip, "uid": uid, "enr": ENR,
+        "mac": MAC, "parent_enr": "", "parent_mac": "", "dtls": true, "parent_dtls": null,
+    })
+}
+
+/// An account with cameras that [`stored`] made.
+pub(crate) fn account_of(cameras: Vec<serde_json::Value>) -> tempfile::TempDir {
     let contents = serde_json::json!({
         "version": 1, "phone_id": null, "tokens": null, "cameras": cameras,
     });

@@ -10,6 +10,7 @@ mod dissect;
 mod failures;
 mod interfaces;
 mod login;
+mod outdoor;
 mod outputs;
 mod secrets;
 mod stream;

@@ -23,6 +23,12 @@ pub struct CameraConfig<'a> {
     pub enr: &'a Enr,
     /// Its MAC address.
     pub mac: &'a Mac,
+    /// ENR and MAC of its base station, for an outdoor camera behind one; as
+    /// [`ClientConfig::parent`](crate::ClientConfig::parent).
+    pub parent: Option<(&'a Enr, &'a Mac)>,
+    /// Whether the base station's credentials make its keys, and the password of its talks; as
+    /// [`ClientConfig::parent_dtls`](crate::ClientConfig::parent_dtls).
+    pub parent_dtls: bool,
     /// Which generation its firmware is of. Without DTLS it speaks TransCode only, whatever `framings` says.
     pub generation: Generation,
     /// Framings it answers; a real camera speaks one.
@@ -52,6 +58,8 @@ impl<'a> CameraConfig<'a> {
             uid,
             enr,
             mac,
+            parent: None,
+            parent_dtls: true,
             generation: Generation::Dtls,
             framings: Framings::TRANSCODE,
             suites: Suites::ALL,
@@ -66,6 +74,13 @@ impl<'a> CameraConfig<'a> {
             resend: true,
             info: CameraDescription::new("HL_CAM3P", "4.58.11.8391", mac),
         }
+    }
+
+    /// ENR and MAC that make its keys: its own, or its base station's.
+    pub(crate) fn credentials(&self) -> (&'a Enr, &'a Mac) {
+        self.parent
+            .filter(|_| self.parent_dtls)
+            .unwrap_or((self.enr, self.mac))
     }
 }
 

@@ -45,6 +45,7 @@ impl<'m> Layered<'m> {
             av: Responder::new(&ResponderConfig::default(), &mut [], cx),
             challenger: Challenger::new(&ChallengerConfig {
                 enr,
+                parent_enr: None,
                 status: Status::Enr16,
                 info: CameraDescription::new("HL_CAM4", "4.52.9.4188", mac),
             }),

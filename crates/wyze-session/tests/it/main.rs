@@ -10,6 +10,7 @@ mod every;
 mod film;
 mod layered;
 mod network;
+mod outdoor;
 mod plain;
 mod replay;
 mod shown;

@@ -45,6 +45,7 @@ fn written(url: &CameraUrl) -> String {
     if let Some((enr, mac)) = &url.parent {
         query.append_pair("parent_enr", ascii(enr.as_bytes()));
         query.append_pair("parent_mac", mac.as_str());
+        query.append_pair("parent_dtls", if url.parent_dtls { "1" } else { "0" });
     }
     for (name, value) in [("model", &url.model), ("subtype", &url.subtype)] {
         if let Some(value) = value {

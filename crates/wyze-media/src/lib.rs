@@ -5,6 +5,7 @@
 //! | [`Clip`] | MP4 or raw H.264/H.265 | timed frames as a camera sends them |
 //! | [`Fmp4Writer`] | frames | fragmented MP4, video bit by bit as it came |
 //! | [`AnnexBWriter`], [`AudioWriter`] | frames | raw streams |
+//! | [`OggOpusWriter`] | Opus packets | Ogg Opus |
 //! | [`Output`] | frames | a file, pipe or standard output, by name |
 //! | [`AudioInput`] | WAV, raw PCM, ADTS, Ogg Opus | frames for a camera's speaker |
 //!
@@ -52,6 +53,7 @@ mod fmp4;
 #[cfg_attr(not(feature = "fuzz"), allow(unreachable_pub))]
 mod fuzz;
 mod nal;
+mod ogg_opus;
 mod output;
 mod sink;
 
@@ -62,5 +64,6 @@ pub use elementary::{AnnexBWriter, AudioWriter};
 pub use fmp4::{Fmp4Options, Fmp4Writer, Fragments};
 #[cfg(feature = "fuzz")]
 pub use fuzz::media;
+pub use ogg_opus::OggOpusWriter;
 pub use output::{Format, Output};
 pub use sink::{AudioFrame, Sink, SinkError, SinkStats, VideoFrame};

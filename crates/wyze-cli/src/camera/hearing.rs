@@ -4,13 +4,13 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use wyze_media::AudioCodec;
+use wyze_media::{AudioCodec, OggOpusWriter};
 use wyze_std::session::{CameraEvent, Frame};
 
 use crate::failure::{Exit, Failure};
 use crate::step::codec_name;
 
-/// Writes each talk into a folder: PCM as WAV, coded audio byte for byte as it came.
+/// Writes each talk into a folder: PCM as WAV, Opus as Ogg, both and all other coded audio byte for byte as it came.
 pub(super) struct Hearing {
     folder: PathBuf,
     /// The last number given to a talk; the files are numbered by them, also across runs.
@@ -30,6 +30,7 @@ struct Recording {
 enum Target {
     Wav(hound::WavWriter<BufWriter<File>>),
     Bytes(BufWriter<File>),
+    Opus(OggOpusWriter<BufWriter<File>>),
     /// Nobody could read it from a file.
     Nowhere,
 }
@@ -112,6 +113,7 @@ impl Recording {
                 writer.flush().map_err(of_hound)
             }
             Some(Target::Bytes(file)) => file.write_all(frame.data),
+            Some(Target::Opus(file)) => file.write(frame.data),
             Some(Target::Nowhere) | None => Ok(()),
         }
     }
@@ -125,7 +127,8 @@ impl Recording {
             Some(AudioCodec::Pcmu) => "ulaw",
             Some(AudioCodec::Pcma) => "alaw",
             Some(AudioCodec::Aac) => "aac",
-            Some(AudioCodec::Opus) | None => {
+            Some(AudioCodec::Opus) => "opus",
+            None => {
                 self.name = format!("no file: {} is not written", codec_name(frame.info.codec));
                 self.file = Some(Target::Nowhere);
                 return Ok(());
@@ -135,6 +138,10 @@ impl Recording {
         // Never over what is there, whoever has put it there meanwhile.
         let file = BufWriter::new(File::create_new(folder.join(&self.name))?);
         self.file = Some(match format {
+            _ if codec == Some(AudioCodec::Opus) => {
+                let (rate, channels) = format.map_or((0, 1), |f| (f.sample_rate, f.channels));
+                Target::Opus(OggOpusWriter::new(file, rate, channels)?)
+            }
             Some(format) if codec == Some(AudioCodec::Pcm16) => {
                 let spec = hound::WavSpec {
                     channels: format.channels.into(),
@@ -153,6 +160,7 @@ impl Recording {
         match self.file {
             Some(Target::Wav(wav)) => wav.finalize().map_err(of_hound)?,
             Some(Target::Bytes(mut file)) => file.flush()?,
+            Some(Target::Opus(file)) => file.finish().map(drop)?,
             Some(Target::Nowhere) | None => {}
         }
         Ok(format!("said {} frames: {}", self.frames, self.name))

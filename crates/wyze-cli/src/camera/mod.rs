@@ -52,8 +52,8 @@ pub(crate) struct CameraArgs {
     /// Frames a second of a raw .h264 or .h265 file
     #[arg(long, value_name = "N", value_parser = frame_rate, default_value = "20")]
     fps: f64,
-    /// Write what viewers say into this folder, one file each: PCM as WAV, A-law, µ-law and AAC as they come. What is there
-    /// stays; the numbers go on
+    /// Write what viewers say into this folder, one file each: PCM as WAV, Opus as Ogg, A-law, µ-law and AAC as they come. What is
+    /// there stays; the numbers go on
     #[arg(long, value_name = "FOLDER")]
     talk: Option<PathBuf>,
     /// Print the URL also when it holds credentials of your own

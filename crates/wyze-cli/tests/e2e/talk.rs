@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::{TempDir, tempdir};
 use tutk_iotc::wire::{self, Packet};
-use wyze_media::{AudioCodec, AudioFormat, AudioFrame, Clip, Output, Sink as _, Track, VideoFrame};
+use wyze_media::{
+    AudioCodec, AudioFormat, AudioFrame, AudioInput, Clip, Output, Sink as _, SoundTarget, Track,
+    VideoFrame,
+};
 
 use crate::harness::*;
 
@@ -179,6 +182,29 @@ fn aac_is_heard_byte_by_byte() {
     let end = listener.say(&file, &[]);
     assert_eq!(end["frames"], 16);
     assert!(listener.heard("talk-1.aac") == aac);
+}
+
+#[test]
+fn opus_is_heard_packet_by_packet() {
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../wyze-media/tests/data/talk/tone.opus");
+    let mut listener = Listener::aac();
+    let end = listener.say(&file, &["--codec", "opus"]);
+    assert_eq!(end["frames"], 26);
+    let packets = |path: &Path| -> Vec<Vec<u8>> {
+        let format = AudioFormat {
+            codec: AudioCodec::Opus,
+            sample_rate: 48_000,
+            channels: 1,
+        };
+        let target = SoundTarget {
+            format,
+            pcm_frame: None,
+        };
+        let frames = AudioInput::open(path, None).unwrap().into_frames(target);
+        frames.unwrap().map(|f| f.unwrap().data).collect()
+    };
+    assert!(packets(&listener.path("heard/talk-1.opus")) == packets(&file));
 }
 
 #[test]

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use audio_codec_algorithms::{decode_alaw, decode_ulaw};
 use wyze_media::{
-    AudioCodec, AudioFormat, AudioInput, AudioInputError, RawPcm, SoundFrame, SoundTarget,
+    AudioCodec, AudioFormat, AudioInput, AudioInputError, OggOpusWriter, RawPcm, SoundFrame,
+    SoundTarget,
 };
+
+use crate::ffmpeg::{assert_decodes, probed, write};
 
 const RAW: RawPcm = RawPcm {
     sample_rate: 8_000,
@@ -209,6 +212,48 @@ fn opus_passes_through_packet_by_packet() {
     for frame in frames {
         assert!(file.windows(frame.data.len()).any(|w| w == frame.data));
     }
+}
+
+/// Packets as an Ogg file.
+fn ogg(packets: &[Vec<u8>]) -> Vec<u8> {
+    let mut writer = OggOpusWriter::new(Vec::new(), 16_000, 1).unwrap();
+    packets.iter().for_each(|p| writer.write(p).unwrap());
+    writer.finish().unwrap()
+}
+
+#[test]
+fn opus_packets_come_back_from_their_file_byte_for_byte() {
+    let opus = target(AudioCodec::Opus, 48_000);
+    let packets = |input| -> Vec<Vec<u8>> {
+        let frames = frames(input, opus);
+        frames.into_iter().map(|f| f.data).collect()
+    };
+    let tone = packets(AudioInput::open(path("tone.opus"), None).unwrap());
+    // Ten seconds, with packets around a multiple of 255, whose lacing is a value longer.
+    let mut all = [&tone[..]; 20].concat();
+    for len in [1, 254, 255, 256, 510, 1000] {
+        all.push(vec![0x78; len]);
+    }
+    let file = ogg(&all);
+    let back = packets(AudioInput::from_stdin(std::io::Cursor::new(file.clone()), None).unwrap());
+    assert!(back == all);
+    // Pages of a second: a player that opens the file while it is written is no further behind.
+    let pages = file.windows(4).filter(|w| w == b"OggS").count();
+    assert!((12..16).contains(&pages), "{pages} pages");
+}
+
+#[test]
+fn ffmpeg_reads_an_opus_file_of_ours() {
+    let input = AudioInput::open(path("tone.opus"), None).unwrap();
+    let frames = frames(input, target(AudioCodec::Opus, 48_000));
+    let packets: Vec<_> = frames.into_iter().map(|f| f.data).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "heard.opus", &ogg(&packets));
+    assert_decodes(&path);
+    let probed = probed(&path, "audio").unwrap();
+    assert_eq!(probed.codec, "opus");
+    let sizes: Vec<_> = packets.iter().map(Vec::len).collect();
+    assert_eq!(probed.sizes, sizes);
 }
 
 fn refused(name: &str, raw: Option<RawPcm>) -> String {

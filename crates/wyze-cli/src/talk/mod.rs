@@ -1,6 +1,8 @@
 //! `wyze talk`: a file or a microphone through a camera's speaker.
 
 mod feed;
+#[cfg(test)]
+mod minute;
 mod pacer;
 mod speaker;
 mod voice;

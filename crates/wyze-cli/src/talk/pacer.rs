@@ -2,13 +2,64 @@
 
 use std::time::Duration;
 
+use wyze_media::SoundFrame;
 use wyze_std::session::Instant;
+
+use super::feed::Next;
+use crate::failure::Failure;
 
 /// More than this is not caught up: the frames that come late would all be played at once.
 const MOST_LATE: Duration = Duration::from_millis(100);
 
 /// What counts as late.
-const LATE: Duration = Duration::from_millis(5);
+pub(super) const LATE: Duration = Duration::from_millis(5);
+
+/// How often it is looked whether a microphone has something to say.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Where frames go, and where time passes meanwhile.
+pub(super) trait Line {
+    /// Whether there is anybody to talk to, and anybody who wants to.
+    fn goes_on(&mut self) -> Result<bool, Failure>;
+
+    /// The time.
+    fn now(&self) -> Instant;
+
+    /// Lets the session go on until something has happened, at most for `limit`.
+    fn step(&mut self, limit: Duration) -> Result<(), Failure>;
+
+    /// Sends a frame that was due at `due`; with it, as much as `played` has been said.
+    fn send(&mut self, frame: &SoundFrame, due: Instant, played: Duration) -> Result<(), Failure>;
+}
+
+/// Sends the frames that `next` has, each when it is due, until they end or the line does.
+pub(super) fn pace(
+    pacer: &mut Pacer,
+    line: &mut impl Line,
+    mut next: impl FnMut() -> Result<Next, Failure>,
+) -> Result<(), Failure> {
+    let mut frame = None;
+    while line.goes_on()? {
+        let Some(waiting) = frame.take() else {
+            match next()? {
+                Next::Frame(next) => frame = Some(next),
+                Next::NotYet => line.step(LOOK)?,
+                Next::End => break,
+            }
+            continue;
+        };
+        let now = line.now();
+        let left = pacer.wait(now);
+        if !left.is_zero() {
+            frame = Some(waiting);
+            line.step(left)?;
+            continue;
+        }
+        let due = pacer.send(now, waiting.samples);
+        line.send(&waiting, due, pacer.played())?;
+    }
+    Ok(())
+}
 
 /// Frames on an absolute schedule: each is due as long after the first as the frames before it play. A late frame makes
 /// no other one late, so nothing adds up.
@@ -76,71 +127,7 @@ impl Pacer {
 mod tests {
     use super::*;
 
-    /// Numbers that look random, the same in every run.
-    struct Noise(u64);
-
-    impl Noise {
-        /// Below `limit`.
-        fn up_to(&mut self, limit: Duration) -> Duration {
-            self.0 = self
-                .0
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            let micros = u64::try_from(limit.as_micros()).unwrap();
-            Duration::from_micros((self.0 >> 33) % micros)
-        }
-    }
-
     const MS: Duration = Duration::from_millis(1);
-
-    /// Sends a minute of frames on a virtual clock whose waits last longer than they should. When each frame went out,
-    /// and after how many samples.
-    fn a_minute(rate: u32, frame: u32, noise: &mut Noise) -> Vec<(Instant, u64)> {
-        let mut now = Instant::ZERO + noise.up_to(1000 * MS);
-        let (mut pacer, mut sent, mut samples) = (Pacer::new(rate), Vec::new(), 0);
-        while samples < u64::from(rate) * 60 {
-            let left = pacer.wait(now);
-            if left.is_zero() {
-                pacer.send(now, frame);
-                sent.push((now, samples));
-                samples += u64::from(frame);
-                now += noise.up_to(MS); // encryption, other work
-            } else if noise.up_to(3 * MS) < MS {
-                now += noise.up_to(left); // a datagram
-            } else {
-                now += left + noise.up_to(MS);
-            }
-        }
-        assert!(pacer.worst < 5 * MS && pacer.late == 0 && pacer.put_off == 0);
-        sent
-    }
-
-    #[test]
-    fn a_minute_is_paced_within_five_milliseconds_of_real_time() {
-        for (rate, frame) in [
-            (8_000, 160),
-            (16_000, 160),
-            (16_000, 320),
-            (16_000, 1024),
-            (44_100, 1024),
-            (48_000, 960),
-            (11_025, 512),
-        ] {
-            for seed in 0..50 {
-                let sent = a_minute(rate, frame, &mut Noise(seed));
-                let (start, _) = sent[0];
-                for (at, samples) in &sent {
-                    // In exact arithmetic, apart from the pacer's.
-                    let ideal = *samples as f64 / f64::from(rate);
-                    let off = (*at - start).as_secs_f64() - ideal;
-                    assert!(
-                        (-2e-6..0.005).contains(&off),
-                        "{rate}/{frame}, seed {seed}: {off} s after {ideal} s"
-                    );
-                }
-            }
-        }
-    }
 
     #[test]
     fn a_short_delay_is_caught_up() {

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use wyze_media::SoundFrame;
 use wyze_std::session::kauth::command::Media;
-use wyze_std::session::{Event, TalkEnd, TalkError, TalkFrame};
+use wyze_std::session::{Event, TalkEnd, TalkError};
 use wyze_std::{Connection, Status};
 
-use super::feed::{Feed, Next};
-use super::pacer::Pacer;
+use super::feed::Feed;
+use super::pacer::{Line, Pacer, pace};
 use super::voice::Voice;
 use crate::failure::{Exit, Failure};
 use crate::reach::{Reached, socket_failure};
@@ -23,8 +23,6 @@ use crate::step::{Description, Step};
 
 /// The longest sleep: how soon ctrl-C and deadlines are noticed.
 const TICK: Duration = Duration::from_millis(100);
-/// How often it is looked whether a microphone has something to say.
-const LOOK: Duration = Duration::from_millis(5);
 /// A camera that sends no audio by itself is asked for video too, as other clients do.
 const ASK_AGAIN: Duration = Duration::from_secs(3);
 /// After this long it will not send any.
@@ -151,41 +149,14 @@ impl<'a> Speaker<'a> {
         rate: u32,
     ) -> Result<Said, Failure> {
         let mut pacer = Pacer::new(rate);
-        let mut said = Said::default();
-        let mut frame = None;
-        loop {
-            self.check_end()?;
-            if self.interrupted() {
-                if said.frames == 0 {
-                    return Err(too_early());
-                }
-                said.interrupted = true;
-                break;
-            }
-            let Some(waiting) = frame.take() else {
-                match feed.next()? {
-                    Next::Frame(next) => frame = Some(next),
-                    Next::NotYet => self.step(connection, LOOK)?,
-                    Next::End => break,
-                }
-                continue;
-            };
-            let now = connection.now();
-            let left = pacer.wait(now);
-            if !left.is_zero() {
-                frame = Some(waiting);
-                self.step(connection, left)?;
-                continue;
-            }
-            let due = pacer.send(now, waiting.samples);
-            let micros = due.as_micros() as u32; // wraps, as it may
-            if self.send(connection, voice, &waiting, micros)? {
-                said.frames += 1;
-                said.bytes += waiting.data.len() as u64;
-                self.report
-                    .talked(self.start.elapsed(), pacer.played(), said.frames);
-            }
-        }
+        let mut air = Air {
+            speaker: self,
+            connection,
+            voice,
+            said: Said::default(),
+        };
+        pace(&mut pacer, &mut air, || feed.next())?;
+        let mut said = air.said;
         said.played = pacer.played();
         said.worst = pacer.worst;
         said.late = pacer.late;
@@ -210,28 +181,6 @@ impl<'a> Speaker<'a> {
             self.step(connection, TICK)?;
         }
         Ok(())
-    }
-
-    /// Whether it was sent.
-    fn send(
-        &mut self,
-        connection: &mut Connection<'_>,
-        voice: &Voice,
-        frame: &SoundFrame,
-        micros: u32,
-    ) -> Result<bool, Failure> {
-        let frame = TalkFrame {
-            codec: voice.codec,
-            format: voice.wire,
-            micros,
-            data: &frame.data,
-        };
-        match connection.send_audio(&frame) {
-            Ok(()) => Ok(true),
-            // It has just ended; the next step tells why.
-            Err(TalkError::NotReady) => self.step(connection, LOOK).map(|()| false),
-            Err(e) => Err(Failure::new(Exit::Internal, e.to_string())),
-        }
     }
 
     fn listen_until(
@@ -298,6 +247,58 @@ impl<'a> Speaker<'a> {
             Some(end) => Err(Failure::new(Exit::NoTalk, end.to_string())),
             None => Ok(()),
         }
+    }
+}
+
+/// A talk that is open.
+struct Air<'s, 'a, 'm> {
+    speaker: &'s mut Speaker<'a>,
+    connection: &'s mut Connection<'m>,
+    voice: &'s Voice,
+    said: Said,
+}
+
+impl Line for Air<'_, '_, '_> {
+    fn goes_on(&mut self) -> Result<bool, Failure> {
+        self.speaker.check_end()?;
+        if !self.speaker.interrupted() {
+            return Ok(true);
+        }
+        if self.said.frames == 0 {
+            return Err(too_early());
+        }
+        self.said.interrupted = true;
+        Ok(false)
+    }
+
+    fn now(&self) -> wyze_std::session::Instant {
+        self.connection.now()
+    }
+
+    fn step(&mut self, limit: Duration) -> Result<(), Failure> {
+        self.speaker.step(self.connection, limit)
+    }
+
+    fn send(
+        &mut self,
+        frame: &SoundFrame,
+        due: wyze_std::session::Instant,
+        played: Duration,
+    ) -> Result<(), Failure> {
+        match self
+            .connection
+            .send_audio(&self.voice.frame(frame, due.as_micros() as u32)) // wraps, as it may
+        {
+            Ok(()) => {}
+            // It has just ended; the next step tells why.
+            Err(TalkError::NotReady) => return self.step(Duration::ZERO),
+            Err(e) => return Err(Failure::new(Exit::Internal, e.to_string())),
+        }
+        self.said.frames += 1;
+        self.said.bytes += frame.data.len() as u64;
+        let at = self.speaker.start.elapsed();
+        self.speaker.report.talked(at, played, self.said.frames);
+        Ok(())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use wyze_media::{AudioCodec, AudioFormat, SoundTarget};
-use wyze_std::session::{self, Codec, Frame};
+use wyze_media::{AudioCodec, AudioFormat, SoundFrame, SoundTarget};
+use wyze_std::session::{self, Codec, Frame, TalkFrame};
 
 use crate::failure::{Exit, Failure};
 use crate::step::codec_name;
@@ -59,6 +59,16 @@ impl Voice {
                     .filter(|n| *n > 0),
             },
         })
+    }
+
+    /// A frame as it goes to the camera; `micros` is its time.
+    pub(super) fn frame<'f>(&self, frame: &'f SoundFrame, micros: u32) -> TalkFrame<'f> {
+        TalkFrame {
+            codec: self.codec,
+            format: self.wire,
+            micros,
+            data: &frame.data,
+        }
     }
 }
 

@@ -43,6 +43,7 @@ impl Room {
             } else {
                 &mut []
             },
+            ..Storage::default()
         }
     }
 }

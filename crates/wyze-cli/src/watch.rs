@@ -43,6 +43,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) patience: Duration,
     /// Whether to go on when the camera is lost after the first picture.
     pub(crate) reconnect: Option<Reconnect>,
+    /// Whether lost packets are computed from parity.
+    pub(crate) parity: bool,
     /// Where to record every datagram.
     pub(crate) tape: Option<Tape>,
 }
@@ -64,6 +66,7 @@ impl<'a> Plan<'a> {
             timeout,
             patience: STALL,
             reconnect: None,
+            parity: false,
             tape: None,
         })
     }
@@ -137,6 +140,9 @@ pub(crate) fn watch(
     viewer: &mut dyn Viewer,
 ) -> Result<End, Failure> {
     let mut memory = Memory::default();
+    if plan.parity {
+        memory = memory.with_parity();
+    }
     let mut connection =
         Connection::open(plan.url, &plan.config, &mut memory).map_err(|e| socket_failure(&e))?;
     if let Some(tape) = &plan.tape {

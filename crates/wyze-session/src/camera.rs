@@ -101,6 +101,9 @@ impl<'m> Camera<'m> {
         };
         let mut av = Responder::new(&responder, storage.control, cx);
         av.lend_resend(storage.resend);
+        if let Some(group) = storage.parity.first_mut() {
+            av.lend_parity(group);
+        }
         let challenger = ChallengerConfig {
             enr: config.enr,
             parent_enr: config.parent.map(|(enr, _)| enr),

@@ -99,6 +99,7 @@ impl<'m> Client<'m> {
         let mut av = Initiator::new(&config.login(resend), storage.control, cx);
         if let Some(memory) = repair {
             av.lend_repair(memory, RepairConfig::DEFAULT);
+            av.lend_parity(storage.parity);
         }
         Self {
             stack: Stack::new(

@@ -114,7 +114,7 @@ pub use camera::{Camera, CameraConfig, CameraEvent, MediaError};
 pub use client::Client;
 pub use config::{ClientConfig, PlainPolicy, StallConfig};
 pub use event::{Cause, Event, Phase, TalkEnd};
-pub use memory::{Memory, RESEND_SLOT, RepairMemory, Storage};
+pub use memory::{Memory, ParityGroup, RESEND_SLOT, RepairMemory, Storage};
 pub use reconnect::{BELIEVED, FIRST_DELAY, HEALTHY, LONGEST_DELAY, Reconnect};
 pub use request::{LIMIT, MAX_REQUEST_LEN, MAX_REQUESTS, REPEAT, RequestError, RequestId};
 #[cfg(all(feature = "talk", feature = "client"))]

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-pub use tutk_av::{RESEND_SLOT, RepairMemory};
+pub use tutk_av::{ParityGroup, RESEND_SLOT, RepairMemory};
 
 /// Memory of one session, bundled so that it can be a `static`.
 ///
@@ -54,6 +54,7 @@ impl<const VIDEO: usize, const AUDIO: usize, const HANDSHAKE: usize, const CONTR
             repair: None,
             resend: &mut [],
             talk_handshake: &mut [],
+            parity: &mut [],
         }
     }
 }
@@ -66,8 +67,8 @@ impl<const VIDEO: usize, const AUDIO: usize, const HANDSHAKE: usize, const CONTR
     }
 }
 
-/// The memory of one session as slices of any size; [`Memory`] documents the first four. What lossless mode and talk take
-/// is not part of [`Memory`]: set it in what [`Memory::split`] answers.
+/// The memory of one session as slices of any size; [`Memory`] documents the first four. What lossless mode, talk and parity
+/// take is not part of [`Memory`]: set it in what [`Memory::split`] answers.
 #[derive(Default)]
 pub struct Storage<'m> {
     /// Video frames in flight, bytes. Empty: chunk mode.
@@ -86,6 +87,10 @@ pub struct Storage<'m> {
     pub resend: &'m mut [u8],
     /// One DTLS handshake message of the talk channel in fragments, bytes: 512 is ample. Empty: no audio to the camera.
     pub talk_handshake: &'m mut [u8],
+    /// Parity in lossless mode. A client, two groups or more: a packet that is the only one missing of its group is computed
+    /// from the others, where the camera sends parity packets. A camera, one: it sends them. Empty: neither. What cameras put
+    /// into them is inferred (`docs/protocol.md` §2.8).
+    pub parity: &'m mut [ParityGroup],
 }
 
 /// Shows sizes: the content was decrypted.
@@ -99,6 +104,7 @@ impl fmt::Debug for Storage<'_> {
             .field("repair", &self.repair.is_some())
             .field("resend", &self.resend.len())
             .field("talk_handshake", &self.talk_handshake.len())
+            .field("parity", &self.parity.len())
             .finish()
     }
 }
@@ -124,5 +130,6 @@ mod tests {
         assert_eq!((storage.handshake.len(), storage.control.len()), (3, 4));
         assert!(storage.repair.is_none());
         assert!(storage.resend.is_empty() && storage.talk_handshake.is_empty());
+        assert!(storage.parity.is_empty());
     }
 }

@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use wyze_session::{
-    Cause, Client, ClientConfig, Datagram, Event, Instant, Reconnect, RepairMemory, Storage,
-    TalkError, TalkFrame,
+    Cause, Client, ClientConfig, Datagram, Event, Instant, ParityGroup, Reconnect, RepairMemory,
+    Storage, TalkError, TalkFrame,
 };
 
 use crate::socket::Socket;
@@ -20,6 +20,9 @@ const MAX_TRANSMIT: usize = 1500;
 /// How long datagrams gather by default: not at all where a call brings one of them, however many have come.
 const GATHERING: Duration = Duration::from_millis(if quinn_udp::BATCH_SIZE > 1 { 1 } else { 0 });
 
+/// FEC groups that are put together at the same time: the one that comes, and late packets of those before.
+const PARITY_GROUPS: usize = 4;
+
 /// Memory of a [`Connection`] on a machine that has plenty: a megabyte for video frames in flight (key frames up to
 /// about 700 KB), 64 KiB for audio, and what lossless mode takes. The system commits a page only when a frame reaches it.
 pub struct Memory {
@@ -29,6 +32,7 @@ pub struct Memory {
     control: [u8; 2048],
     repair: RepairMemory,
     talk_handshake: [u8; 512],
+    parity: Vec<ParityGroup>,
 }
 
 impl Memory {
@@ -41,7 +45,15 @@ impl Memory {
             control: [0; 2048],
             repair: RepairMemory::new(),
             talk_handshake: [0; 512],
+            parity: Vec::new(),
         }
+    }
+
+    /// The same, and memory to compute lost packets from parity in lossless mode, where the camera sends any. What cameras
+    /// put into parity packets is inferred (`docs/protocol.md` §2.8), so only those who ask for this get it.
+    pub fn with_parity(mut self) -> Self {
+        self.parity = vec![ParityGroup::new(); PARITY_GROUPS];
+        self
     }
 
     fn split(&mut self) -> Storage<'_> {
@@ -53,6 +65,7 @@ impl Memory {
             repair: Some(&mut self.repair),
             resend: &mut [],
             talk_handshake: &mut self.talk_handshake,
+            parity: &mut self.parity,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wyze_session::{
     AudioFormat, Camera, CameraConfig, CameraEvent, CameraState, Codec, Datagram, FrameInfo,
-    Instant, Memory, OutFrame, Outgoing, RESEND_SLOT, Storage, Stream,
+    Instant, Memory, OutFrame, Outgoing, ParityGroup, RESEND_SLOT, Storage, Stream,
 };
 
 use crate::Clock;
@@ -67,6 +67,9 @@ pub struct ServeOptions<'a> {
     pub repeat: bool,
     /// Return after the first viewer that was let in has gone.
     pub once: bool,
+    /// Send a parity packet behind every 20 packets to viewers in lossless mode. That it is their XOR is inferred
+    /// (`docs/protocol.md` §2.8).
+    pub parity: bool,
 }
 
 /// What happens to a served camera.
@@ -109,6 +112,7 @@ struct SlotMemory {
     session: Memory<0, AUDIO_ROOM>,
     resend: Vec<u8>,
     talk_handshake: [u8; 512],
+    parity: [ParityGroup; 1],
 }
 
 impl SlotMemory {
@@ -117,6 +121,7 @@ impl SlotMemory {
             session: Memory::new(),
             resend: vec![0; RESEND_PACKETS * RESEND_SLOT],
             talk_handshake: [0; 512],
+            parity: [ParityGroup::new()],
         }
     }
 }
@@ -178,6 +183,11 @@ pub fn serve<S: Source>(
             let storage = Storage {
                 resend: &mut memory.resend,
                 talk_handshake: &mut memory.talk_handshake,
+                parity: if options.parity {
+                    &mut memory.parity
+                } else {
+                    &mut []
+                },
                 ..memory.session.split()
             };
             Slot {

@@ -1,5 +1,6 @@
 //! Client and camera over loopback: sessions that end and go on.
 
+mod parity;
 mod strangers;
 
 use std::cell::Cell;
@@ -54,6 +55,16 @@ fn with_camera(
     repeat: bool,
     watch: impl FnOnce(&CameraUrl),
 ) -> Vec<usize> {
+    with_source(slots, &Pictures(pictures), repeat, watch)
+}
+
+/// The same with another source; the camera sends parity.
+fn with_source<S: Source + Sync>(
+    slots: usize,
+    source: &S,
+    repeat: bool,
+    watch: impl FnOnce(&CameraUrl),
+) -> Vec<usize> {
     let uid: Uid = "SIMCAMSIMCAMSIMCAM11".parse().unwrap();
     let (enr, mac) = (
         Enr::new("sim-enr-16byte!!").unwrap(),
@@ -69,11 +80,12 @@ fn with_camera(
         slots,
         repeat,
         once: false,
+        parity: true,
     };
     let (stop, opened) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         let server = scope.spawn(|| {
-            serve(&socket, &options, &Pictures(pictures), &stop, |report| {
+            serve(&socket, &options, source, &stop, |report| {
                 if let Report::Viewer {
                     slot,
                     event: CameraEvent::Opened { .. },

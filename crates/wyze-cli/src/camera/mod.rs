@@ -56,6 +56,10 @@ pub(crate) struct CameraArgs {
     /// there stays; the numbers go on
     #[arg(long, value_name = "FOLDER")]
     talk: Option<PathBuf>,
+    /// Send a parity packet behind every 20 packets to viewers in lossless mode (`wyze stream --parity on`); that cameras
+    /// fill them like this is inferred
+    #[arg(long)]
+    parity: bool,
     /// Print the URL also when it holds credentials of your own
     #[arg(long)]
     show_url: bool,
@@ -100,6 +104,7 @@ pub(crate) fn run(args: &CameraArgs) -> Result<(), Failure> {
         slots: args.slots.into(),
         repeat: !args.no_repeat,
         once: args.once,
+        parity: args.parity,
     };
     let mut hearing = args.talk.as_deref().map(Hearing::new).transpose()?;
     let mut deaf = None;

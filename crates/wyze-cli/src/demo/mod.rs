@@ -121,6 +121,7 @@ fn play(
         slots: 1,
         repeat: false,
         once: true,
+        parity: false,
     };
     let sent = Mutex::new(Ledger::default());
     let camera_off = AtomicBool::new(false);

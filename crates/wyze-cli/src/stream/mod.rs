@@ -75,6 +75,10 @@ pub(crate) struct StreamArgs {
     /// Whether to ask the camera to send again what is lost
     #[arg(long, value_enum, default_value_t = ResendOption::On)]
     resend: ResendOption,
+    /// Whether to compute a lost packet from others in lossless mode, where the camera sends parity packets; what they hold
+    /// is inferred
+    #[arg(long, value_enum, default_value_t = ParityOption::Off)]
+    parity: ParityOption,
     /// What to do when the camera is lost after the first picture: off, forever, or how many attempts in a row
     #[arg(long, value_name = "off|forever|N", value_parser = ReconnectOption::parse, default_value = "forever")]
     reconnect: ReconnectOption,
@@ -132,6 +136,14 @@ enum ResendOption {
     /// lossless mode, where the camera has it
     On,
     /// the simple format: what is lost stays lost
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ParityOption {
+    /// one lost packet in a group of 20 is computed from the others
+    On,
+    /// it is asked for
     Off,
 }
 
@@ -229,6 +241,7 @@ pub(crate) fn run(args: &StreamArgs) -> Result<(), Failure> {
     plan.tape = Tape::open(&args.tape, &url)?;
     // Some models refuse it whatever the user wants.
     plan.config.resend &= args.resend == ResendOption::On;
+    plan.parity = args.parity == ParityOption::On;
 
     let to_stdout = path == Path::new(STDOUT);
     let report = Report::new(Style::for_stream(args.json, args.quiet), to_stdout);

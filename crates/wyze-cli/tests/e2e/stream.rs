@@ -264,8 +264,8 @@ fn probe_names_each_phase() {
 
 /// Runs `stream --json` through a network that loses datagrams from the camera, but none of the first key frame's 16; the
 /// last event.
-fn stream_with_loss(resend: &str) -> serde_json::Value {
-    let camera = Camera::start(&[]);
+fn stream_with_loss(resend: &str, parity: bool) -> serde_json::Value {
+    let camera = Camera::start(if parity { &["--parity"] } else { &[] });
     let lossy = Lossy::start(&camera.address, 30);
     let folder = tempdir().unwrap();
     let path = folder.path().join("x.mp4");
@@ -281,6 +281,8 @@ fn stream_with_loss(resend: &str) -> serde_json::Value {
         "3",
         "--resend",
         resend,
+        "--parity",
+        if parity { "on" } else { "off" },
     ]);
     assert_succeeds(&output);
     let text = stdout(&output);
@@ -289,15 +291,17 @@ fn stream_with_loss(resend: &str) -> serde_json::Value {
 
 #[test]
 fn with_resend_what_is_lost_is_repaired() {
-    let end = stream_with_loss("on");
-    assert_eq!(end["lossless"], true);
-    assert!(end["repaired"].as_u64() > Some(0), "{end}");
-    assert_eq!(end["dropped"], 0, "{end}");
+    for parity in [false, true] {
+        let end = stream_with_loss("on", parity);
+        assert_eq!(end["lossless"], true);
+        assert!(end["repaired"].as_u64() > Some(0), "{end}");
+        assert_eq!(end["dropped"], 0, "{end}");
+    }
 }
 
 #[test]
 fn without_resend_what_is_lost_stays_lost() {
-    let end = stream_with_loss("off");
+    let end = stream_with_loss("off", false);
     assert_eq!(end["lossless"], false);
     assert_eq!(end["repaired"], 0);
     assert!(end["dropped"].as_u64() > Some(0), "{end}");

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use tutk_testkit::pump::Node;
 use wyze_session::{
     AudioFormat, Camera, CameraConfig, CameraEvent, Cause, Client, ClientConfig, Codec, Cx,
-    Datagram, Enr, Event, FrameInfo, Instant, Mac, OutFrame, Phase, RESEND_SLOT, RepairMemory,
-    Storage, Stream, TalkEnd, Transmit, Uid,
+    Datagram, Enr, Event, FrameInfo, Instant, Mac, OutFrame, ParityGroup, Phase, RESEND_SLOT,
+    RepairMemory, Storage, Stream, TalkEnd, Transmit, Uid,
 };
 
 pub(crate) const APP: &str = "192.0.2.1:50000";
@@ -43,7 +43,8 @@ pub(crate) struct Room {
     handshake: [u8; 512],
     control: [u8; 2048],
     repair: RepairMemory,
-    resend: Vec<u8>,
+    pub(crate) resend: Vec<u8>,
+    pub(crate) parity: Vec<ParityGroup>,
     pub(crate) talk_handshake: Vec<u8>,
 }
 
@@ -56,6 +57,7 @@ impl Room {
             control: [0; 2048],
             repair: RepairMemory::new(),
             resend: vec![0; 512 * RESEND_SLOT],
+            parity: Vec::new(),
             talk_handshake: vec![0; 512],
         }
     }
@@ -69,6 +71,7 @@ impl Room {
             repair: Some(&mut self.repair),
             resend: &mut self.resend,
             talk_handshake: &mut self.talk_handshake,
+            parity: &mut self.parity,
         }
     }
 }

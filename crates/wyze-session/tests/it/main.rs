@@ -11,6 +11,7 @@ mod film;
 mod layered;
 mod network;
 mod outdoor;
+mod parity;
 mod plain;
 mod replay;
 mod shown;

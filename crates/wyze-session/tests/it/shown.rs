@@ -33,7 +33,7 @@ fn memory_shows_how_much_there_is_of_it_and_nothing_that_is_in_it() {
     let shown = format!("{storage:?}");
     assert_eq!(
         shown,
-        "Storage { video: 32, audio: 16, handshake: 512, control: 0, repair: true, resend: 24, talk_handshake: 0 }"
+        "Storage { video: 32, audio: 16, handshake: 512, control: 0, repair: true, resend: 24, talk_handshake: 0, parity: 0 }"
     );
 }
 

@@ -20,7 +20,7 @@ use crate::failure::{Exit, Failure};
 use crate::info::Facts;
 use crate::reach::{Reached, socket_failure};
 use crate::step::Step;
-use crate::watch::check_model;
+use crate::watch::{check_model, model_of};
 use crate::weak_key;
 
 /// The longest sleep: how soon ctrl-C and deadlines are noticed.
@@ -126,10 +126,9 @@ pub(crate) fn converse<T>(
     let mut connection =
         Connection::open(url, &config, &mut memory).map_err(|e| socket_failure(&e))?;
     let result = connect(&mut connection, timeout, stop).and_then(|facts| {
-        let own = facts.model.as_deref().and_then(models::lookup);
         let protocol = connection.client().0.protocol();
         talk(&mut Conversation {
-            model: own.or_else(|| url.model().and_then(models::lookup)),
+            model: model_of(facts.model.as_deref(), url),
             connection: &mut connection,
             stop,
             facts,

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use wyze_std::session::kauth::command::Media;
-use wyze_std::session::kauth::models::{self, Quality};
+use wyze_std::session::kauth::models::{self, Model, Quality};
 use wyze_std::session::{
     Cause, ClientConfig, Dropped, Event, Frame, Reconnect, RequestError, Stream,
 };
@@ -82,6 +82,12 @@ pub(crate) fn check_model(url: &CameraUrl) -> Result<(), Failure> {
         )),
         None => Ok(()),
     }
+}
+
+/// What is known about the camera: by its own word about its model, else by the URL's.
+pub(crate) fn model_of(told: Option<&str>, url: &CameraUrl) -> Option<&'static Model> {
+    told.and_then(models::lookup)
+        .or_else(|| url.model().and_then(models::lookup))
 }
 
 /// What lossless mode does.
@@ -161,6 +167,7 @@ pub(crate) fn watch(
         repairs: Repairs::default(),
         repaired_before: 0,
         quality: plan.quality,
+        model: model_of(None, plan.url),
         outcome: None,
     };
     let result = watch.run(&mut connection, stop);
@@ -191,6 +198,8 @@ struct Watch<'a> {
     established: bool,
     /// What is still to be asked for.
     quality: Option<Quality>,
+    /// What the camera is, as far as anybody has said.
+    model: Option<&'static Model>,
     outcome: Option<Result<End, Failure>>,
 }
 
@@ -270,6 +279,7 @@ impl Watch<'_> {
             }
             Event::Authenticated(info) => {
                 self.last_media = at;
+                self.model = model_of(info.model, self.plan.url);
                 self.step(at, &Step::Authenticated(Description::of(&info)));
             }
             Event::Video(frame) | Event::Audio(frame) => self.frame(at, &frame),
@@ -350,8 +360,7 @@ impl Watch<'_> {
     fn ask_for_quality(&mut self, connection: &mut Connection<'_>) {
         let Some(quality) = self.quality else { return };
         let (client, clock) = connection.client();
-        let model = self.plan.url.model().and_then(models::lookup);
-        match client.set_quality(&mut clock.cx(), quality, model) {
+        match client.set_quality(&mut clock.cx(), quality, self.model) {
             Err(RequestError::Busy | RequestError::NotReady) => {}
             Ok(_) => self.quality = None,
             Err(e) => {

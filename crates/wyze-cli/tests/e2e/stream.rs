@@ -220,6 +220,31 @@ fn the_quality_is_asked_for() {
 }
 
 #[test]
+fn the_cameras_own_word_about_its_model_decides_what_quality_means() {
+    for (model, command, size) in [
+        ("HL_BC", "K10056", "1296p"),
+        ("HL_CFL2", "K10056", "1296p"),
+        ("HL_CAM4", "K10056", "1440p"),
+        ("HL_DB2", "K10056", "1440p"),
+        ("WYZEDB3", "K10052", "1440p"),
+    ] {
+        let mut camera = Camera::start(&["--model", model]);
+        // Neither a URL that does not name the model, nor one that names another, decides.
+        for said in ["", "&model=WYZEC1-JZ"] {
+            let url = camera.url().replace("&model=HL_CAM3P", said);
+            let folder = tempdir().unwrap();
+            let path = folder.path().join("x.mp4");
+            let output = wyze(&["stream", &url, "-o", path.to_str().unwrap(), "-n", "20"]);
+            assert_succeeds(&output);
+            assert!(camera.wait_for("command K").ends_with(command), "{model}");
+            let output = wyze(&["get", &url, "resolution"]);
+            assert!(stdout(&output).contains(size), "{model}: {output:?}");
+            assert!(camera.wait_for("command K").ends_with("K10050"), "{model}");
+        }
+    }
+}
+
+#[test]
 fn two_viewers_get_the_same_picture() {
     let camera = Camera::start(&["--slots", "2"]);
     let folder = tempdir().unwrap();

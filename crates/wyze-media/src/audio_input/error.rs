@@ -20,11 +20,11 @@ impl Name {
         Self::File(text)
     }
 
-    /// The FFmpeg command that makes another format of it.
-    fn ffmpeg(&self, options: &str, extension: &str) -> String {
+    /// The FFmpeg command that makes another format of it. `input` is what FFmpeg cannot see for itself.
+    fn ffmpeg(&self, input: &str, options: &str, extension: &str) -> String {
         match self {
             Self::File(path) => format!(
-                "ffmpeg -i {} {options}{}",
+                "ffmpeg {input}-i {} {options}{}",
                 quoted(path),
                 quoted(&format!("{}.{extension}", stem(path)))
             ),
@@ -33,7 +33,7 @@ impl Name {
                     "aac" => "adts",
                     other => other,
                 };
-                format!("… | ffmpeg -i - {options}-f {format} - | wyze talk CAMERA -")
+                format!("… | ffmpeg {input}-i - {options}-f {format} - | wyze talk CAMERA -")
             }
         }
     }
@@ -90,6 +90,8 @@ pub(super) enum Problem {
     /// The camera plays something else.
     Mismatch {
         has: AudioFormat,
+        /// It has no header that tells so.
+        raw: bool,
         wants: AudioFormat,
     },
 }
@@ -111,7 +113,7 @@ impl AudioInputError {
 impl fmt::Display for AudioInputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.name;
-        let to_wav = || name.ffmpeg("", "wav");
+        let to_wav = || name.ffmpeg("", "", "wav");
         match &self.problem {
             Problem::Io(e) => write!(f, "cannot read {name}: {e}; check its name and permissions"),
             Problem::Empty => write!(f, "there is no sound in {name}; record it again"),
@@ -135,13 +137,13 @@ impl fmt::Display for AudioInputError {
                 f,
                 "{name} has a frame of {len} bytes, and one to the camera has at most {}; lower its bit rate with: {}",
                 super::MAX_FRAME,
-                name.ffmpeg("-b:a 32k ", "aac")
+                name.ffmpeg("", "-b:a 32k ", "aac")
             ),
-            Problem::Mismatch { has, wants } => {
+            Problem::Mismatch { has, raw, wants } => {
                 write!(
                     f,
                     "{name} is {has}, but the camera plays {wants}; convert it with: {}",
-                    remedy(name, *wants)
+                    remedy(name, raw.then_some(*has), *wants)
                 )
             }
         }
@@ -157,19 +159,15 @@ impl std::error::Error for AudioInputError {
     }
 }
 
-/// What turns anything into what the camera plays, or into what this crate turns into that.
-fn remedy(name: &Name, wants: AudioFormat) -> String {
+/// What turns anything into what the camera plays, or into what this crate turns into that. `raw` is what it is, where it
+/// has no header.
+fn remedy(name: &Name, raw: Option<AudioFormat>, wants: AudioFormat) -> String {
+    let rate = |format: AudioFormat| format!("-ar {} -ac {} ", format.sample_rate, format.channels);
+    let input = raw.map_or_else(String::new, |has| format!("-f s16le {}", rate(has)));
     match wants.codec {
-        AudioCodec::Aac => {
-            let AudioFormat {
-                sample_rate,
-                channels,
-                ..
-            } = wants;
-            name.ffmpeg(&format!("-ar {sample_rate} -ac {channels} "), "aac")
-        }
-        AudioCodec::Opus => name.ffmpeg("-c:a libopus -ac 1 ", "opus"),
-        AudioCodec::Pcmu | AudioCodec::Pcma | AudioCodec::Pcm16 => name.ffmpeg("", "wav"),
+        AudioCodec::Aac => name.ffmpeg(&input, &rate(wants), "aac"),
+        AudioCodec::Opus => name.ffmpeg(&input, "-c:a libopus -ac 1 ", "opus"),
+        AudioCodec::Pcmu | AudioCodec::Pcma | AudioCodec::Pcm16 => name.ffmpeg(&input, "", "wav"),
     }
 }
 
@@ -200,8 +198,10 @@ mod tests {
             channels: 1,
         };
         let name = Name::of(Path::new("a.wav"));
-        let mismatch =
-            |has, wants| AudioInputError::new(&name, Problem::Mismatch { has, wants }).to_string();
+        let mismatch = |has, wants| {
+            let raw = false;
+            AudioInputError::new(&name, Problem::Mismatch { has, raw, wants }).to_string()
+        };
         assert_eq!(
             mismatch(
                 format(AudioCodec::Pcm16, 44_100),
@@ -215,6 +215,33 @@ mod tests {
             format(AudioCodec::Pcma, 8_000),
         );
         assert!(text.ends_with("ffmpeg -i a.wav a-talk.wav"), "{text}");
+    }
+
+    #[test]
+    fn the_remedy_for_raw_samples_tells_what_they_are() {
+        let has = AudioFormat {
+            codec: AudioCodec::Pcm16,
+            sample_rate: 8_000,
+            channels: 2,
+        };
+        let wants = AudioFormat {
+            codec: AudioCodec::Aac,
+            sample_rate: 16_000,
+            channels: 1,
+        };
+        let remedy = |name: &Name| {
+            let raw = true;
+            let error = AudioInputError::new(name, Problem::Mismatch { has, raw, wants });
+            error.to_string().split_once("with: ").unwrap().1.to_owned()
+        };
+        assert_eq!(
+            remedy(&Name::of(Path::new("a.s16le"))),
+            "ffmpeg -f s16le -ar 8000 -ac 2 -i a.s16le -ar 16000 -ac 1 a-talk.aac"
+        );
+        assert_eq!(
+            remedy(&Name::Stdin),
+            "… | ffmpeg -f s16le -ar 8000 -ac 2 -i - -ar 16000 -ac 1 -f adts - | wyze talk CAMERA -"
+        );
     }
 
     #[test]

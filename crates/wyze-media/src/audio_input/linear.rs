@@ -60,6 +60,11 @@ impl Linear {
         })
     }
 
+    /// Whether it has no header.
+    pub(super) fn is_raw(&self) -> bool {
+        matches!(self.samples, Samples::Raw(_))
+    }
+
     /// Appends up to `count` samples to `out`, channels averaged. `false` at the end; a sample that is cut off there is left
     /// out.
     pub(super) fn read(&mut self, count: usize, out: &mut Vec<f32>) -> Result<bool, Problem> {

@@ -161,6 +161,7 @@ impl AudioInput {
     /// The camera plays something else; the message names the remedy.
     pub fn into_frames(self, target: SoundTarget) -> Result<SoundFrames, AudioInputError> {
         let (has, wants) = (self.format(), target.format);
+        let raw = matches!(&self.source, Source::Linear(linear) if linear.is_raw());
         let maker = match self.source {
             Source::Linear(linear) => Maker::linear(linear, target),
             Source::Adts(adts) => (has == wants).then_some(Maker::Adts(adts)),
@@ -174,7 +175,7 @@ impl AudioInput {
             }),
             None => Err(AudioInputError::new(
                 &self.name,
-                Problem::Mismatch { has, wants },
+                Problem::Mismatch { has, raw, wants },
             )),
         }
     }

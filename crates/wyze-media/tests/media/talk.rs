@@ -338,6 +338,39 @@ fn what_the_camera_does_not_play_is_named_with_its_remedy() {
         let text = one_line(error);
         assert!(text.contains(remedy), "{text}");
     }
+    // What has no header FFmpeg must be told; of WAV it must not.
+    let remedy = |input: AudioInput| {
+        let error = input.into_frames(target(AudioCodec::Aac, 16_000));
+        one_line(error.unwrap_err())
+    };
+    for input in [
+        AudioInput::open(path("pcm16.s16le"), Some(RAW)).unwrap(),
+        raw(vec![0; 640]),
+    ] {
+        let told = format!("ffmpeg -f s16le -ar {} -ac 1 -i ", RAW.sample_rate);
+        let text = remedy(input);
+        assert!(text.contains(&told), "{text}");
+    }
+    let text = remedy(AudioInput::open(path("pcm24.wav"), Some(RAW)).unwrap());
+    assert!(text.contains("with: ffmpeg -i "), "{text}");
+}
+
+#[test]
+fn the_remedy_for_raw_samples_works_as_pasted() {
+    let folder = tempfile::tempdir().unwrap();
+    let pcm = folder.path().join("door bell.s16le");
+    std::fs::copy(path("pcm16.s16le"), &pcm).unwrap();
+    let aac = target(AudioCodec::Aac, 16_000);
+    let error = AudioInput::open(&pcm, Some(RAW)).unwrap().into_frames(aac);
+    let text = one_line(error.unwrap_err());
+    let (_, command) = text.split_once("convert it with: ").unwrap();
+    let output = std::process::Command::new("sh")
+        .args(["-c", command])
+        .output();
+    let output = output.expect("ffmpeg is installed (cargo xtask test installs it)");
+    assert!(output.status.success(), "{command}: {output:?}");
+    let converted = folder.path().join("door bell-talk.aac");
+    assert!(!bytes(AudioInput::open(converted, None).unwrap(), aac).is_empty());
 }
 
 #[test]

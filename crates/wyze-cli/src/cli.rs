@@ -3,6 +3,7 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::account::{CamerasArgs, LoginArgs};
+use crate::act::DoArgs;
 use crate::camera::CameraArgs;
 use crate::demo::DemoArgs;
 use crate::discover::DiscoverArgs;
@@ -54,6 +55,7 @@ pub(crate) enum Command {
     Get(GetArgs),
     Set(SetArgs),
     Ptz(PtzArgs),
+    Do(DoArgs),
     Talk(TalkArgs),
     Login(LoginArgs),
     /// Forget tokens and cameras of the account

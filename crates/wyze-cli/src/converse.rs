@@ -31,6 +31,7 @@ const LINGER: Duration = Duration::from_millis(300);
 /// A request as a whole HL message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Query {
+    /// A row of one of the tables: a setting, a reading, an action.
     Setting(SettingRequest),
     Ptz(PtzRequest),
     /// Parameters by number.
@@ -46,7 +47,7 @@ impl Query {
         }
     }
 
-    const fn awaits_reply(&self) -> bool {
+    pub(crate) const fn awaits_reply(&self) -> bool {
         match self {
             Self::Ptz(request) => request.awaits_reply(),
             Self::Setting(_) | Self::Parameters(_) => true,
@@ -125,7 +126,7 @@ pub(crate) fn converse<T>(
     let mut memory = Memory::default();
     let mut connection =
         Connection::open(url, &config, &mut memory).map_err(|e| socket_failure(&e))?;
-    let result = connect(&mut connection, timeout, stop).and_then(|facts| {
+    let result = connect(url, &mut connection, timeout, stop).and_then(|facts| {
         let protocol = connection.client().0.protocol();
         talk(&mut Conversation {
             model: model_of(facts.model.as_deref(), url),
@@ -142,6 +143,7 @@ pub(crate) fn converse<T>(
 
 /// Waits until the camera lets us in.
 fn connect(
+    url: &CameraUrl,
     connection: &mut Connection<'_>,
     timeout: Duration,
     stop: &AtomicBool,
@@ -157,7 +159,9 @@ fn connect(
                     log::debug!("{}: {step}", step.name());
                     reached = (&step).into();
                 }
-                Event::Authenticated(info) => facts = Some(Facts::of(&info)),
+                Event::Authenticated(info) => {
+                    facts = Some(Facts::of(&info, model_of(info.model, url)));
+                }
                 _ => {}
             })
             .map_err(|e| socket_failure(&e))?;
@@ -207,16 +211,23 @@ impl Conversation<'_, '_> {
 
     /// Asks one thing; `None` when no reply came or none is due.
     pub(crate) fn ask(&mut self, query: &Query) -> Result<Option<Reply>, Failure> {
-        let replies = self.ask_all(std::slice::from_ref(query))?;
+        let replies = self.ask_all(std::slice::from_ref(query), None)?;
         Ok(replies.into_iter().next().flatten())
     }
 
-    /// Asks several things, as many at a time as the session allows. The replies stand where their queries stand.
-    pub(crate) fn ask_all(&mut self, queries: &[Query]) -> Result<Vec<Option<Reply>>, Failure> {
+    /// Asks several things, as many at a time as the session allows. The replies stand where their queries stand. What is
+    /// not answered after `limit` is not waited for.
+    pub(crate) fn ask_all(
+        &mut self,
+        queries: &[Query],
+        limit: Option<Duration>,
+    ) -> Result<Vec<Option<Reply>>, Failure> {
+        let start = Instant::now();
+        let in_time = || limit.is_none_or(|limit| start.elapsed() < limit);
         let mut replies: Vec<Option<Reply>> = queries.iter().map(|_| None).collect();
         let mut pending: Vec<(RequestId, usize)> = Vec::new();
         let mut next = 0;
-        while next < queries.len() || !pending.is_empty() {
+        while (next < queries.len() || !pending.is_empty()) && in_time() {
             while let Some(query) = queries.get(next) {
                 match self.send(query) {
                     Ok(id) if query.awaits_reply() => pending.push((id, next)),

@@ -6,7 +6,7 @@ use wyze_cloud::{Error as CloudError, FindError, NoUrl, StoreError};
 use wyze_media::{AudioInputError, ClipError, SinkError};
 use wyze_std::UrlError;
 use wyze_std::session::Cause;
-use wyze_std::session::kauth::settings::PtzError;
+use wyze_std::session::kauth::settings::{ActionError, PtzError};
 use wyze_std::session::kauth::{AuthError, CredentialError};
 
 /// Exit codes by cause. The numbers are stable.
@@ -168,6 +168,12 @@ impl From<CredentialError> for Failure {
 
 impl From<PtzError> for Failure {
     fn from(error: PtzError) -> Self {
+        Self::new(Exit::Usage, error.to_string())
+    }
+}
+
+impl From<ActionError> for Failure {
+    fn from(error: ActionError) -> Self {
         Self::new(Exit::Usage, error.to_string())
     }
 }

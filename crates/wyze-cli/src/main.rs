@@ -4,6 +4,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod account;
+mod act;
 mod camera;
 mod cli;
 mod converse;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Command::Get(args) => get::run(args),
         Command::Set(args) => set::run(args),
         Command::Ptz(args) => ptz::run(args),
+        Command::Do(args) => act::run(args),
         Command::Talk(args) => talk::run(args),
         Command::Login(args) => account::login(args),
         Command::Logout => account::logout(),

@@ -1,5 +1,7 @@
 //! Columns of text for people.
 
+use serde_json::Value;
+
 use crate::say::say;
 
 /// Rows as lines, each column as wide as its widest cell. The last one is not padded.
@@ -27,6 +29,16 @@ pub(crate) fn print<const N: usize>(rows: &[[String; N]]) {
     for line in lines(rows) {
         say!("{line}");
     }
+}
+
+/// A value as a cell. Nothing in it moves a terminal's cursor.
+pub(crate) fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+        other => other.to_string(),
+    }
+    .replace(char::is_control, "?")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use wyze_std::session::CameraInfo;
 use wyze_std::session::kauth::settings::{self, Setting, settings_table};
-use wyze_std::session::kauth::{Code, Support};
+use wyze_std::session::kauth::{Code, Model, Support};
 
 use crate::converse::{Conversation, Query, converse};
 use crate::failure::Failure;
@@ -14,6 +14,7 @@ use crate::get::{json_value, value_in};
 use crate::options::seconds;
 use crate::say::say;
 use crate::step::printable;
+use crate::table::text;
 use crate::{interrupt, table, target};
 
 const EXAMPLES: &str = "\
@@ -48,8 +49,11 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// What is said, and safe to print. What is not said is left out.
-    pub(crate) fn of(info: &CameraInfo<'_>) -> Self {
+    pub(crate) fn of(info: &CameraInfo<'_>, known: Option<&Model>) -> Self {
         let model = info.model.map(printable);
+        let shown = |name: &str, value: i64| {
+            settings::lookup(name).map_or_else(|| value.into(), |s| json_value(&s.on(known), value))
+        };
         let text = |text: Option<&str>| text.map(printable).map(Value::from);
         let (video, card) = (&info.video_settings, &info.sd_card);
         let setting = |name: &str, value: Option<u8>| value.map(|v| shown(name, v.into()));
@@ -86,11 +90,6 @@ impl Facts {
             .collect();
         Self { model, rows }
     }
-}
-
-/// A setting's value by the setting's name.
-fn shown(name: &str, value: i64) -> Value {
-    settings::lookup(name).map_or_else(|| value.into(), |s| json_value(s, value))
 }
 
 /// Connects, asks, prints.
@@ -144,20 +143,13 @@ fn parameters(
         return Ok(Vec::new());
     };
     let row = |setting: &'static Setting| {
-        let value = value_in(setting, &reply)?;
-        Some((setting.name, json_value(setting, value)))
+        let setting = setting.on(conversation.model);
+        let value = value_in(&setting, &reply)?;
+        Some((setting.name, json_value(&setting, value)))
     };
     Ok(settings_table()
         .iter()
         .filter(|s| s.parameter.is_some())
         .filter_map(row)
         .collect())
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
-        other => other.to_string(),
-    }
 }

@@ -31,6 +31,16 @@ impl FrameSize {
         Self(frame_size.saturating_add(1))
     }
 
+    /// From the number that commands carry.
+    pub(crate) const fn from_wire(number: u8) -> Self {
+        Self(number)
+    }
+
+    /// The number that commands carry.
+    pub(crate) const fn wire(self) -> u8 {
+        self.0
+    }
+
     /// The number that FRAMEINFO shows; `None` for [`UNCHANGED`](Self::UNCHANGED).
     pub const fn frame_size(self) -> Option<u8> {
         self.0.checked_sub(1)

@@ -2,7 +2,8 @@
 //!
 //! One row for each setting: its name, the codes that read and set it, where its value stands in their bodies, and which
 //! values there are. The command line reads and sets by this table, and the virtual camera's [`CameraState`] keeps and
-//! answers by it.
+//! answers by it. Beside it stand what can only be read ([`READINGS`]), what is done once ([`ACTIONS`]), and what turns a
+//! camera ([`PTZ_VERBS`]).
 //!
 //! ```
 //! use tutk_core::wire::Writer;
@@ -27,13 +28,17 @@ use tutk_core::wire::{Malformed, Writer};
 
 use crate::command::{CheckCameraParams, Encode};
 use crate::hl::{self, CLIENT_VERSION, Code, Message};
-use crate::models::Model;
+use crate::models::{self, Model, ResolutionRequest};
 
+mod actions;
 mod ptz;
+mod readings;
 mod state;
 mod table;
 
+pub use actions::{ACTIONS, Action, ActionError};
 pub use ptz::{PTZ_VERBS, PtzError, PtzRequest, PtzVerb};
+pub use readings::{READINGS, Reading, Shape};
 pub use state::CameraState;
 pub use table::SETTINGS;
 
@@ -114,6 +119,8 @@ struct Place {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Kind {
     U8,
+    /// A size of the picture: which there are, and which command sets it, depends on the model.
+    Size,
     /// Two bytes that say the same.
     Twice,
     I8,
@@ -126,7 +133,7 @@ impl Place {
     fn read(self, body: &[u8]) -> Result<i64, Malformed> {
         let field = body.get(self.at..).ok_or(Malformed::Truncated)?;
         let value = match self.kind {
-            Kind::U8 => field.first_chunk().map(|&b| u8::from_le_bytes(b).into()),
+            Kind::U8 | Kind::Size => field.first_chunk().map(|&b| u8::from_le_bytes(b).into()),
             Kind::I8 => field.first_chunk().map(|&b| i8::from_le_bytes(b).into()),
             Kind::U16 => field.first_chunk().map(|&b| u16::from_le_bytes(b).into()),
             Kind::U32 => field.first_chunk().map(|&b| u32::from_le_bytes(b).into()),
@@ -139,7 +146,7 @@ impl Place {
     fn put(self, value: i64, body: &mut [u8; MAX_BODY]) {
         let [low, high, b2, b3, ..] = value.to_le_bytes();
         let bytes = match self.kind {
-            Kind::U8 | Kind::I8 => &[low][..],
+            Kind::U8 | Kind::Size | Kind::I8 => &[low][..],
             Kind::Twice => &[low, low],
             Kind::U16 => &[low, high],
             Kind::U32 => &[low, high, b2, b3],
@@ -177,7 +184,7 @@ impl fmt::Display for SettingError {
 
 impl core::error::Error for SettingError {}
 
-/// A request that reads or sets a setting.
+/// A request that reads or sets a [`Setting`], reads a [`Reading`] or is an [`Action`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SettingRequest {
@@ -211,6 +218,15 @@ pub fn lookup(name: &str) -> Option<&'static Setting> {
 }
 
 impl Setting {
+    /// The setting as `model` has it: sizes of the picture have other names on each. `None` for a model that is not known.
+    #[must_use]
+    pub fn on(mut self, model: Option<&Model>) -> Self {
+        if self.place.kind == Kind::Size {
+            self.values = Values::Words(models::sizes(model));
+        }
+        self
+    }
+
     /// The value that a user means: one of the words, or a number within the range.
     ///
     /// # Errors
@@ -269,10 +285,19 @@ impl Setting {
         let is_early = self.set_early.is_some() && self.set_early == model.map(|m| m.motion_alarm);
         let code = if is_early { self.set_early } else { self.set };
         let code = code.ok_or(SettingError::ReadOnly)?;
-        if !self.values.allow(value) {
-            return Err(SettingError::NotAllowed(self.values));
+        let values = self.on(model).values;
+        if !values.allow(value) {
+            return Err(SettingError::NotAllowed(values));
         }
         let mut body = [0; MAX_BODY];
+        if self.place.kind == Kind::Size {
+            // Allowed, so it is one of the words' bytes.
+            let size = u8::try_from(value).unwrap_or_default();
+            let mut w = Writer::new(&mut body);
+            let code = ResolutionRequest::of_size(size, model).encode(&mut w);
+            let len = w.len();
+            return Ok(SettingRequest { code, body, len });
+        }
         self.place.put(value, &mut body);
         Ok(SettingRequest {
             code,
@@ -320,128 +345,4 @@ impl fmt::Display for Shown {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::models;
-
-    fn written(request: SettingRequest) -> (u16, Vec<u8>) {
-        let mut memory = [0u8; 64];
-        let mut w = Writer::new(&mut memory);
-        assert_eq!(request.write(&mut w), request.code());
-        let m = Message::parse(w.finish().unwrap()).unwrap();
-        (m.code.0, m.payload.to_vec())
-    }
-
-    fn set(name: &str, value: &str, model: &str) -> (u16, Vec<u8>) {
-        let setting = lookup(name).unwrap();
-        let value = setting.parse(value).unwrap();
-        written(setting.set_request(value, models::lookup(model)).unwrap())
-    }
-
-    #[test]
-    fn settings_are_set_with_the_documented_bytes() {
-        for (name, value, code, body) in [
-            ("status-light", "on", 10032, &[1][..]),
-            ("night-vision", "auto", 10042, &[3]),
-            ("ir-led", "940nm", 10046, &[2]),
-            ("horizontal-flip", "on", 10052, &[0, 0, 0, 0, 1, 0]),
-            ("vertical-flip", "off", 10052, &[0, 0, 0, 0, 0, 2]),
-            ("fps", "20", 10052, &[0, 0, 0, 20, 0, 0]),
-            ("bit-rate", "180", 10052, &[180, 0, 0, 0, 0, 0]),
-            ("osd-time", "off", 10072, &[2]),
-            ("osd-logo", "on", 10076, &[1]),
-            ("clock", "1700000000", 10092, &[0x00, 0xf1, 0x53, 0x65]),
-            ("motion-alarm", "on", 10206, &[1, 0]),
-            ("motion-tagging", "off", 10292, &[2]),
-            ("time-zone", "-4", 10302, &[0xfc]),
-            ("awake", "on", 10444, &[1]),
-            ("rtsp", "on", 10600, &[1]),
-            ("night-switch", "dark", 10626, &[2]),
-            ("siren", "on", 10630, &[1, 1]),
-            ("spotlight", "off", 10646, &[2]),
-            ("pan-scan", "on", 11016, &[1]),
-            ("motion-tracking", "on", 11022, &[1]),
-            ("floodlight", "off", 12060, &[2]),
-        ] {
-            assert_eq!(set(name, value, "HL_CAM4"), (code, body.to_vec()), "{name}");
-        }
-        for model in ["WYZEC1", "WYZEDB3", "WVOD1", "HL_WCO2"] {
-            assert_eq!(set("motion-alarm", "off", model), (10202, vec![2, 0]));
-        }
-        assert_eq!(set("motion-alarm", "off", "tomorrow"), (10206, vec![2, 0]));
-    }
-
-    #[test]
-    fn settings_are_read_by_their_code_or_their_parameter() {
-        let get = |name| written(lookup(name).unwrap().get_request().unwrap());
-        assert_eq!(get("night-vision"), (10040, vec![]));
-        assert_eq!(get("siren"), (10632, vec![]));
-        assert_eq!(get("time-zone"), (10020, vec![1, 22]));
-
-        let read = |name, code, payload: &[u8]| {
-            let reply = Message {
-                version: 36,
-                code: Code(code),
-                payload,
-            };
-            let setting = lookup(name).unwrap();
-            setting
-                .read_reply(&reply)
-                .map(|v| setting.show(v).to_string())
-        };
-        assert_eq!(read("night-vision", 10041, &[3]), Ok("auto".into()));
-        assert_eq!(read("night-vision", 10041, &[9]), Ok("9".into()));
-        assert_eq!(read("night-vision", 10041, &[]), Err(Malformed::Truncated));
-        assert_eq!(read("night-vision", 10043, &[1]), Err(Malformed::BadMagic));
-        // testdata/vectors.json, K10056_HL_BC and K10020_roundtrip_HL_DB2
-        let video = [0xf0, 0, 5, 20, 1, 1];
-        assert_eq!(read("bit-rate", 10051, &video), Ok("240".into()));
-        assert_eq!(read("resolution", 10051, &video), Ok("1296p".into()));
-        assert_eq!(read("fps", 10051, &video), Ok("20".into()));
-        assert_eq!(read("vertical-flip", 10051, &video), Ok("on".into()));
-        let json = br#"{"1":1,"2":3,"3":192,"4":1,"5":20,"22":-4,"27":2}"#;
-        assert_eq!(read("night-vision", 10021, json), Ok("auto".into()));
-        assert_eq!(read("time-zone", 10021, json), Ok("-4".into()));
-        assert_eq!(read("motion-tracking", 10021, json), Ok("off".into()));
-        assert_eq!(read("ir-led", 10021, json), Err(Malformed::BadValue));
-        assert_eq!(read("siren", 10021, json), Err(Malformed::BadMagic));
-        assert_eq!(read("motion-sensitivity", 10201, &[1, 77]), Ok("77".into()));
-    }
-
-    #[test]
-    fn a_wrong_value_is_told_the_right_ones() {
-        for (name, value, allowed) in [
-            ("night-vision", "dusk", "on, off, auto"),
-            ("night-vision", "1", "on, off, auto"),
-            ("status-light", "ON", "on, off"),
-            ("time-zone", "14", "-11 to 13"),
-            ("bit-rate", "fast", "30 to 240"),
-        ] {
-            let error = lookup(name).unwrap().parse(value).unwrap_err();
-            assert!(error.to_string().ends_with(allowed), "{error}");
-        }
-        let resolution = lookup("resolution").unwrap();
-        assert_eq!(resolution.set_request(1, None), Err(SettingError::ReadOnly));
-        let floodlight = lookup("floodlight").unwrap();
-        assert_eq!(floodlight.get_request(), Err(SettingError::WriteOnly));
-        let zone = lookup("time-zone").unwrap();
-        assert!(matches!(
-            zone.set_request(i64::MAX, None),
-            Err(SettingError::NotAllowed(_))
-        ));
-        assert_eq!(lookup("colour"), None);
-    }
-
-    #[test]
-    fn a_missing_or_affirmative_answer_is_done() {
-        let done = |payload| {
-            is_done(&Message {
-                version: 36,
-                code: Code(10033),
-                payload,
-            })
-        };
-        assert!(done(&[1]) && done(&[]) && done(&[1, 0]));
-        assert!(!done(&[0]) && !done(&[2]));
-    }
-}
+mod tests;

@@ -5,7 +5,8 @@ use core::fmt;
 use tutk_core::wire::Writer;
 
 use crate::command::{
-    GetPtzPosition, Pan, ResetRotation, RotateByAction, RotateByDegree, SetPtzPosition, Tilt,
+    CruisePoint, CruisePoints, GetCruisePoints, GetPtzPosition, MAX_CRUISE_POINTS, Pan,
+    ResetRotation, RotateByAction, RotateByDegree, SetCruisePoints, SetPtzPosition, Tilt,
     write_request,
 };
 use crate::hl::Code;
@@ -31,6 +32,7 @@ enum Make {
     Degrees,
     Home,
     Position,
+    Cruise,
 }
 
 const fn verb(name: &'static str, usage: &'static str, help: &'static str, make: Make) -> PtzVerb {
@@ -51,14 +53,21 @@ pub const PTZ_VERBS: &[PtzVerb] = &[
     verb("down", "[SPEED 1 to 9]", "a step down", Make::Step(Pan::Stay, Tilt::Down)),
     verb("home", "", "to the start position", Make::Home),
     verb("position", "[VERTICAL 0 to 40, HORIZONTAL 0 to 350]", "to a position; without one, tells the present one", Make::Position),
+    verb("cruise", "[VERTICAL,HORIZONTAL[,SECONDS 10 to 255] …, at most 16, or none]", "sets the points of its round; without one, tells the present ones", Make::Cruise),
     verb("turn", "HORIZONTAL VERTICAL [SPEED 1 to 9]", "by so many degrees", Make::Degrees),
 ];
 
 /// The speed where none is given, which is what applications send.
 const SPEED: i32 = 5;
 
+/// How long a camera rests at a cruise point where nothing is said, seconds: the shortest.
+const REST: u8 = 10;
+/// The greatest position.
+const MAX_VERTICAL: u8 = 40;
+const MAX_HORIZONTAL: u16 = 350;
+
 /// A request that turns a camera or asks where it looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum PtzRequest {
@@ -72,6 +81,10 @@ pub enum PtzRequest {
     To(SetPtzPosition),
     /// K11006.
     Where(GetPtzPosition),
+    /// K11012.
+    Cruise(SetCruisePoints),
+    /// K11010.
+    CruiseWhere(GetCruisePoints),
 }
 
 /// Why words do not turn a camera.
@@ -137,9 +150,14 @@ impl PtzRequest {
             })),
             (Make::Position, [vertical, horizontal]) => Some(Self::To(SetPtzPosition {
                 time: u32::try_from(unix_millis % 1_000_000_000).ok()?,
-                vertical: vertical.parse().ok().filter(|v| *v <= 40)?,
-                horizontal: horizontal.parse().ok().filter(|h| *h <= 350)?,
+                vertical: vertical.parse().ok().filter(|v| *v <= MAX_VERTICAL)?,
+                horizontal: horizontal.parse().ok().filter(|h| *h <= MAX_HORIZONTAL)?,
             })),
+            (Make::Cruise, []) => Some(Self::CruiseWhere(GetCruisePoints {})),
+            (Make::Cruise, ["none"]) => Some(Self::Cruise(SetCruisePoints {
+                points: CruisePoints::default(),
+            })),
+            (Make::Cruise, _) => cruise(numbers).map(Self::Cruise),
             _ => None,
         }
     }
@@ -152,6 +170,8 @@ impl PtzRequest {
             Self::Home(_) => Code::K11004,
             Self::To(_) => Code::K11018,
             Self::Where(_) => Code::K11006,
+            Self::Cruise(_) => Code::K11012,
+            Self::CruiseWhere(_) => Code::K11010,
         }
     }
 
@@ -168,6 +188,8 @@ impl PtzRequest {
             Self::Home(request) => write_request(request, out),
             Self::To(request) => write_request(request, out),
             Self::Where(request) => write_request(request, out),
+            Self::Cruise(request) => write_request(request, out),
+            Self::CruiseWhere(request) => write_request(request, out),
         }
     }
 }
@@ -180,6 +202,33 @@ fn speed(numbers: &[&str]) -> Option<u8> {
         _ => return None,
     };
     u8::try_from(speed).ok()
+}
+
+/// The points of a round.
+fn cruise(texts: &[&str]) -> Option<SetCruisePoints> {
+    let mut points = heapless::Vec::<CruisePoint, MAX_CRUISE_POINTS>::new();
+    for text in texts {
+        points.push(cruise_point(text)?).ok()?;
+    }
+    let points = CruisePoints::new(&points).ok()?;
+    Some(SetCruisePoints { points })
+}
+
+/// VERTICAL,HORIZONTAL[,SECONDS]
+fn cruise_point(text: &str) -> Option<CruisePoint> {
+    let (vertical, rest) = text.split_once(',')?;
+    let (horizontal, seconds) = match rest.split_once(',') {
+        Some((horizontal, seconds)) => (horizontal, seconds.parse().ok()?),
+        None => (rest, REST),
+    };
+    let vertical = vertical.parse().ok()?;
+    let horizontal = horizontal.parse().ok()?;
+    let allowed = vertical <= MAX_VERTICAL && horizontal <= MAX_HORIZONTAL && seconds >= REST;
+    allowed.then_some(CruisePoint {
+        vertical,
+        horizontal,
+        seconds,
+    })
 }
 
 #[cfg(test)]
@@ -221,6 +270,14 @@ mod tests {
             (&["position"], 11006, "00f15365"),
             // 1 700 000 000 123 modulo 10⁹ is 123; vertical 20, horizontal 300.
             (&["position", "20", "300"], 11018, "7b000000142c01"),
+            (&["cruise"], 11010, ""),
+            (&["cruise", "none"], 11012, "00"),
+            // Each point ends with a blank byte.
+            (
+                &["cruise", "20,300", "0,350,255"],
+                11012,
+                "02142c010a00005e01ff00",
+            ),
             (&["turn", "-30", "10"], 11000, "e2ff0a0005"),
             (&["turn", "90", "0", "3"], 11000, "5a00000003"),
         ] {
@@ -237,7 +294,7 @@ mod tests {
         let error = PtzRequest::parse("sideways", &[], NOW).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "a camera is turned by one of: left, right, up, down, home, position, turn"
+            "a camera is turned by one of: left, right, up, down, home, position, cruise, turn"
         );
         for words in [
             &["left", "0"][..],
@@ -248,6 +305,12 @@ mod tests {
             &["position", "41", "0"],
             &["position", "0", "351"],
             &["position", "-1", "0"],
+            &["cruise", "20"],
+            &["cruise", "41,0"],
+            &["cruise", "0,351"],
+            &["cruise", "0,0,9"],
+            &["cruise", "0,0,10,0"],
+            &["cruise", "0,0", "none"],
             &["turn"],
             &["turn", "x", "1"],
         ] {
@@ -255,5 +318,7 @@ mod tests {
             assert!(matches!(error, PtzError::Usage(v) if v.name == words[0]));
             assert!(error.to_string().contains(words[0]));
         }
+        assert!(PtzRequest::parse("cruise", &["0,0"; 16], NOW).is_ok());
+        assert!(PtzRequest::parse("cruise", &["0,0"; 17], NOW).is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Kind, Place, Setting, Values};
 use crate::hl::Code;
+use crate::models;
 
 const SWITCH: Values = Values::Words(&[("on", 1), ("off", 2)]);
 /// One byte, and nothing else in the body.
@@ -55,11 +56,6 @@ impl Setting {
         self.set_early = Some(code);
         self
     }
-
-    const fn read_only(mut self) -> Self {
-        self.set = None;
-        self
-    }
 }
 
 /// All settings that are known.
@@ -75,9 +71,9 @@ pub const SETTINGS: &[Setting] = &[
         .get(Code::K10044).set(Code::K10046).parameter(50),
     video("bit-rate", "the picture's bit rate in KB/s", Values::Range(30, 240))
         .place(Kind::U16, 0, 6).parameter(3),
-    // Setting it takes a command that depends on the model: models::Quality.
-    video("resolution", "the picture's size", Values::Words(&[("1080p", 1), ("360p", 2), ("720p", 3), ("1440p", 4), ("1296p", 5)]))
-        .place(Kind::U8, 2, 6).parameter(4).read_only(),
+    // The model decides which of these it has, and whether it is K10056 or K10052.
+    video("resolution", "the picture's size, set together with its usual bit rate", Values::Words(models::SIZES))
+        .place(Kind::Size, 2, 6).set(Code::K10056).parameter(4),
     video("fps", "frames a second", Values::Range(1, 255))
         .place(Kind::U8, 3, 6).parameter(5),
     video("horizontal-flip", "the picture mirrored left to right", SWITCH)

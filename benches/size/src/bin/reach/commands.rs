@@ -4,7 +4,7 @@ use core::hint::black_box;
 
 use tutk_core::wire::Writer;
 use wyze_smoltcp::session::kauth::command::*;
-use wyze_smoltcp::session::kauth::settings::{self, PtzRequest, is_done};
+use wyze_smoltcp::session::kauth::settings::{self, Action, PtzRequest, is_done};
 use wyze_smoltcp::session::kauth::{
     self, CameraInfo, CameraState, Code, Message, lookup, supported,
 };
@@ -79,7 +79,7 @@ fn exchange<'p, R: Request + Decode<'p>>(
 fn by_name(client: &mut Client<'_>, cx: &mut Cx<'_>, message: &Message<'_>) {
     let (mut name, mut word, mut model) = ([0; 20], [0; 20], [0; 20]);
     let (name, word, model) = (text(&mut name), text(&mut word), lookup(text(&mut model)));
-    if let Some(setting) = settings::lookup(name) {
+    if let Some(setting) = settings::lookup(name).map(|s| s.on(model)) {
         show(&setting.values);
         let wanted = match (chance(), setting.parse(word)) {
             (true, _) => setting.get_request(),
@@ -94,6 +94,16 @@ fn by_name(client: &mut Client<'_>, cx: &mut Cx<'_>, message: &Message<'_>) {
             show(&setting.show(value));
         }
         black_box(is_done(message));
+    }
+    for reading in settings::READINGS {
+        let _ = black_box(client.request_with(cx, true, |w| reading.request().write(w)));
+        if let Ok(bytes) = reading.read_reply(message) {
+            black_box(bytes);
+        }
+    }
+    match Action::parse(name, chance().then_some(word)) {
+        Ok((_, request)) => _ = black_box(client.request_with(cx, true, |w| request.write(w))),
+        Err(error) => show(&error),
     }
     match PtzRequest::parse(
         name,

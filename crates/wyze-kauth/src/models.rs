@@ -30,8 +30,6 @@ pub struct Model {
     pub best: FrameSize,
     /// The best picture's width and height, pixels. Doorbells turn theirs to stand upright.
     pub best_pixels: Option<(u16, u16)>,
-    /// Whether that is more than 1080p.
-    pub two_k: bool,
     /// Which command switches its motion alarm: K10206, or K10202 on the oldest models.
     pub motion_alarm: Code,
     /// Audio as seen so far. What comes is told by FRAMEINFO.
@@ -102,7 +100,6 @@ impl Model {
             resolution: ResolvingBit,
             best: FrameSize::P1080,
             best_pixels: Some((1920, 1080)),
-            two_k: false,
             motion_alarm: Code::K10206,
             audio: None,
             pan_tilt: false,
@@ -152,13 +149,6 @@ impl Model {
     const fn best(mut self, size: FrameSize, pixels: Option<(u16, u16)>) -> Self {
         self.best = size;
         self.best_pixels = pixels;
-        self.two_k = true;
-        self
-    }
-
-    /// Not more than 1080p, whatever the number of its best size.
-    const fn not_two_k(mut self) -> Self {
-        self.two_k = false;
         self
     }
 
@@ -229,7 +219,7 @@ pub const MODELS: &[Model] = &[
     Model::qhd("HL_PANP", "Cam Pan Pro").pan_tilt(),
     Model::wide("HL_CFL2", "Floodlight v2").floodlight(),
     Model::wide("HL_BC", "Bulb Cam"),
-    Model::doorbell(DOORBELL_V1, "Video Doorbell v1").early().not_two_k().frame_info_len(48).only_suite_00ae(),
+    Model::doorbell(DOORBELL_V1, "Video Doorbell v1").early().frame_info_len(48).only_suite_00ae(),
     Model::doorbell("HL_DB2", "Video Doorbell v2"),
     Model::outdoor("WVOD1", "Cam Outdoor v1"),
     Model::outdoor("HL_WCO2", "Cam Outdoor v2"),
@@ -257,41 +247,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_documentation_lists_the_same_models() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol/models.md");
-        let text = std::fs::read_to_string(path).unwrap();
-        let rows = text.lines().filter(|line| line.starts_with('|')).skip(2);
-        let mut ours = MODELS.iter();
-        for row in rows {
-            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-            for code in cells[1].split(", ") {
-                let model = ours.next().unwrap();
-                assert_eq!(model.code, code);
-                assert_eq!(
-                    model.unsupported().is_some(),
-                    row.contains("not TUTK"),
-                    "{code}"
-                );
-                assert_eq!(
-                    model.reach == Reach::TutkThroughBase,
-                    cells[3] == "TUTK by its base",
-                    "{code}"
-                );
-                if let Some((command, size)) = cells[5].split_once(", ") {
-                    let ours = (model.resolution == VideoParams, model.best.frame_size());
-                    assert_eq!(
-                        ours,
-                        (command == "K10052", size[..1].parse().ok()),
-                        "{code}"
-                    );
-                }
-                assert_eq!(model.pan_tilt, cells[2].starts_with("Pan"), "{code}");
-            }
-        }
-        assert_eq!(ours.next(), None);
-    }
-
-    #[test]
     fn what_is_odd_about_a_model_stands_in_its_row() {
         let db = lookup("WYZEDB3").unwrap();
         assert_eq!(
@@ -301,7 +256,7 @@ mod tests {
         assert!(!lookup("WVOD1").unwrap().resend);
         let v4 = lookup("HL_CAM4").unwrap();
         assert_eq!(v4.cc51_only_from, Some("4.52.9.5332"));
-        assert_eq!((v4.best_pixels, v4.two_k), (Some((2560, 1440)), true));
+        assert_eq!(v4.best_pixels, Some((2560, 1440)));
         assert_ne!(
             lookup("GW_GC1").unwrap().unsupported(),
             lookup("LD_CFP").unwrap().unsupported()

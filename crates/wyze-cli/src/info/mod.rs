@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Map, Value, json};
-use wyze_std::session::CameraInfo;
 use wyze_std::session::kauth::settings::{self, Setting, settings_table};
 use wyze_std::session::kauth::{Code, Model, Support};
+use wyze_std::session::{CameraInfo, CipherSuite};
 
 use crate::converse::{Conversation, Query, converse};
 use crate::failure::Failure;
@@ -22,10 +22,11 @@ Examples:
   wyze info 'Front Door'
   wyze info URL --json
 
-Two sources: the description with which the camera lets us in (K10003), and the parameters that it has by number (K10020).
+Three sources: the description with which the camera lets us in (K10003), the parameters that it has by number (K10020), and
+what is known of its model, whatever it says.
 The MAC address is left out.";
 
-/// Show what a camera tells about itself
+/// Show what a camera tells about itself, and what is known of its model
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InfoArgs {
@@ -96,14 +97,14 @@ impl Facts {
 pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
     let stop = interrupt::install()?;
     let url = target::camera(&args.camera)?;
-    let (facts, parameters) = converse(&url, args.timeout, stop, |conversation| {
+    let (facts, parameters, known) = converse(&url, args.timeout, stop, |conversation| {
         let parameters = parameters(conversation)?;
         let mut facts = std::mem::take(&mut conversation.facts);
         if let Some(model) = conversation.model {
             facts.rows.insert(0, ("name", model.name.into()));
         }
         facts.rows.push(("protocol", conversation.protocol.into()));
-        Ok((facts, parameters))
+        Ok((facts, parameters, known(conversation.model)))
     })?;
     if args.json {
         let object = |rows: Vec<(&'static str, Value)>| -> Map<String, Value> {
@@ -111,7 +112,11 @@ pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
         };
         say!(
             "{}",
-            json!({ "camera": object(facts.rows), "parameters": object(parameters) })
+            json!({
+                "camera": object(facts.rows),
+                "parameters": object(parameters),
+                "known": object(known),
+            })
         );
         return Ok(());
     }
@@ -125,9 +130,33 @@ pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
         .into_iter()
         .map(says(""))
         .chain(parameters.into_iter().map(says("parameter")))
+        .chain(known.into_iter().map(says("known of the model")))
         .collect();
     table::print(&rows);
     Ok(())
+}
+
+/// What is known of a model, where it differs from the usual.
+fn known(model: Option<&Model>) -> Vec<(&'static str, Value)> {
+    let Some(model) = model else {
+        return Vec::new();
+    };
+    let best = model.best_pixels.map(|(w, h)| format!("{w}×{h}"));
+    let suite = model
+        .only_suite_00ae
+        .then(|| CipherSuite::PskAes128CbcSha256.to_string());
+    let all = [
+        ("best-picture", best.map(Value::from)),
+        ("audio", model.audio.map(Value::from)),
+        ("pan-tilt", model.pan_tilt.then(|| true.into())),
+        ("built-in-floodlight", model.floodlight.then(|| true.into())),
+        ("only-suite", suite.map(Value::from)),
+        ("only-cc51-from", model.cc51_only_from.map(Value::from)),
+        ("frame-info-bytes", model.frame_info_len.map(Value::from)),
+    ];
+    all.into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
 }
 
 /// The settings that the camera has by number. One that does not answer has none.

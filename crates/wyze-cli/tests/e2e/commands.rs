@@ -281,6 +281,45 @@ fn info_shows_what_the_camera_tells_but_not_its_mac() {
 }
 
 #[test]
+fn info_shows_what_is_known_of_the_model() {
+    for (model, known) in [
+        (
+            "HL_CAM3P",
+            json!({ "best-picture": "2560×1440", "audio": "16 kHz" }),
+        ),
+        (
+            "HL_CAM4",
+            json!({ "best-picture": "2560×1440", "only-cc51-from": "4.52.9.5332" }),
+        ),
+        (
+            "HL_CFL2",
+            json!({ "best-picture": "2304×1296", "built-in-floodlight": true }),
+        ),
+        (
+            "HL_PAN3",
+            json!({ "best-picture": "1920×1080", "pan-tilt": true }),
+        ),
+        (
+            "WYZEDB3",
+            json!({ "only-suite": "PSK-AES128-CBC-SHA256", "frame-info-bytes": 48 }),
+        ),
+        ("TOMORROW", json!({})),
+    ] {
+        let camera = Camera::start(&["--model", model]);
+        let url = camera.url().replace("&model=HL_CAM3P", "");
+        let output = wyze(&["info", &url, "--json"]);
+        assert_succeeds(&output);
+        let info: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(info["known"], known, "{model}");
+        let table = stdout(&wyze(&["info", &url]));
+        for (name, _) in known.as_object().unwrap() {
+            let row = |l: &str| l.starts_with(name) && l.ends_with("known of the model");
+            assert!(table.lines().any(row), "{name}: {table}");
+        }
+    }
+}
+
+#[test]
 fn a_command_that_the_model_does_not_take_is_refused_before_anything_is_sent() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let url = url(&silent.local_addr().unwrap().to_string(), UID, ENR);

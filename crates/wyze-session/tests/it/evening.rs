@@ -3,15 +3,14 @@
 
 use std::time::Duration;
 
-use wyze_session::kauth::command::{Pan, RotateByAction, Tilt};
+use wyze_session::kauth::command::{FrameSize, Pan, RotateByAction, Tilt};
 use wyze_session::kauth::models::Quality;
-use wyze_session::{
-    AudioFormat, CameraConfig, Cause, Codec, Cx, Framings, Generation, TalkEnd, TalkFrame,
-};
+use wyze_session::{AudioFormat, Cause, Codec, Cx, TalkEnd, TalkFrame};
 
 use crate::common::DEVICE;
 use crate::common::addr;
 use crate::film::{Picture, Rooms, SECOND, Stage};
+use crate::over::Over;
 
 /// Time of one frame of what is said.
 const WORD: Duration = Duration::from_millis(20);
@@ -65,10 +64,10 @@ impl Stage<'_> {
     }
 
     /// The session is of the kind that is tried.
-    fn assert_is(&self, plain: Option<Generation>) {
+    fn assert_is(&self, over: Over) {
         let client = &self.viewer.client;
-        assert_eq!(client.plain(), plain);
-        assert_eq!(client.is_lossless(), plain.is_none());
+        assert_eq!(client.plain(), over.plain());
+        assert_eq!(client.is_lossless(), over.plain().is_none());
     }
 
     fn step_until(&mut self, done: impl Fn(&Self) -> bool) {
@@ -80,24 +79,21 @@ impl Stage<'_> {
     }
 }
 
-/// `plain`: the generation of a camera without DTLS, which never repairs; all others do.
-fn evening(seed: u64, plain: Option<Generation>, camera: impl FnOnce(&mut CameraConfig<'_>)) {
+fn evening(over: Over, seed: u64) {
     let minute = 60 * SECOND;
     let mut rooms = Rooms::new();
-    let mut stage = rooms.stage_with(
-        seed,
-        Duration::from_millis(50),
-        |config| {
-            config.audio = true;
-            config.resend = true;
-        },
-        camera,
-    );
+    let mut stage = rooms.stage(over, seed, Duration::from_millis(50), |config| {
+        config.audio = true;
+        config.resend = true;
+    });
     stage.film.picture = Picture::Real;
     stage.run_until_let_in(1);
-    stage.assert_is(plain);
+    stage.assert_is(over);
+    let begin = stage.world.now;
     stage.run(10 * minute);
+    stage.assert_sees(FrameSize::P1080, begin);
 
+    let begin = stage.world.now;
     let cx = &mut Cx::new(stage.world.now, &mut stage.world.rng);
     stage
         .viewer
@@ -105,6 +101,7 @@ fn evening(seed: u64, plain: Option<Generation>, camera: impl FnOnce(&mut Camera
         .set_quality(cx, Quality::Sd, None)
         .unwrap();
     stage.run(10 * minute);
+    stage.assert_sees(FrameSize::P360, begin);
 
     let cx = &mut Cx::new(stage.world.now, &mut stage.world.rng);
     stage.viewer.client.request(cx, &LEFT).unwrap();
@@ -126,21 +123,23 @@ fn evening(seed: u64, plain: Option<Generation>, camera: impl FnOnce(&mut Camera
     let moved = addr("192.0.2.2:40123");
     assert_ne!(moved, addr(DEVICE));
     stage.film.addr = moved;
+    stage.run_until_let_in(2);
+    let begin = stage.world.now;
     stage.run(10 * minute);
     assert_eq!(stage.viewer.told.let_in, 2);
     assert_eq!(stage.viewer.told.ends[0], Cause::Lost);
     assert_eq!(stage.viewer.client.peer(), Some(moved));
-    assert_eq!(
-        stage.film.commands[2..],
-        [QUALITY],
-        "the picture is as it was"
-    );
+    assert_eq!(stage.film.commands[2..], [QUALITY]);
     stage.talk(100);
     stage.run(10 * minute);
+    // It was asked for again: the picture is as it was.
+    stage.assert_sees(FrameSize::P360, begin);
 
-    stage.assert_is(plain);
+    stage.assert_is(over);
 
     stage.viewer.client.close();
+    // Until the camera hears of it.
+    stage.excuse(Duration::from_millis(1));
     stage.run(SECOND);
     assert_eq!(stage.viewer.told.ends.last(), Some(&Cause::Local));
     stage.assert_every_frame_is_accounted_for();
@@ -154,20 +153,17 @@ fn evening(seed: u64, plain: Option<Generation>, camera: impl FnOnce(&mut Camera
 
 #[test]
 fn a_whole_evening_over_transcode() {
-    evening(1, None, |camera| camera.framings = Framings::TRANSCODE);
+    evening(Over::TransCode, 1);
 }
 
 #[test]
 fn a_whole_evening_over_cc51() {
-    evening(2, None, |camera| camera.framings = Framings::CC51);
+    evening(Over::Cc51, 2);
 }
 
 #[test]
 fn a_whole_evening_without_dtls() {
-    for generation in [Generation::Session25, Generation::Session16] {
-        evening(3, Some(generation), |camera| {
-            camera.framings = Framings::TRANSCODE;
-            camera.generation = generation;
-        });
+    for over in [Over::Session25, Over::Session16] {
+        evening(over, 3);
     }
 }

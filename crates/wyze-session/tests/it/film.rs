@@ -1,16 +1,19 @@
-//! A viewer that goes on after the end of a session, and a camera with an endless film, for tests that last.
+//! A camera with an endless film, and a stage for it and a viewer: for tests that last.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tutk_testkit::net::{Faults, Net};
 use tutk_testkit::pump::{Node, World, reaches};
+use wyze_session::kauth::command::{Decode, FrameSize, Request, SetResolvingBit};
 use wyze_session::{
-    Camera, CameraConfig, CameraEvent, CameraState, Cause, Client, ClientConfig, Cx, Datagram, Enr,
-    Event, Instant, LAN_PORT, Mac, OutFrame, Outgoing, Reconnect, Stream, TalkEnd, Transmit,
+    Camera, CameraConfig, CameraEvent, CameraState, Cause, ClientConfig, Cx, Datagram, Enr,
+    FrameInfo, Instant, LAN_PORT, Mac, OutFrame, Outgoing, Stream, Transmit,
 };
 
-use crate::common::{APP, DEVICE, Heard, Queue, Room, addr, enr, info, mac, put, uid};
+use crate::common::{DEVICE, Heard, Queue, Room, addr, enr, info, mac, put, uid};
+use crate::over::Over;
+use crate::viewer::Viewer;
 
 pub(crate) const BROADCAST: &str = "255.255.255.255:32761";
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -18,127 +21,6 @@ pub(crate) const SILENCE: Faults = Faults {
     loss: 100,
     ..Faults::NONE
 };
-
-/// What a viewer was told, over all its sessions.
-#[derive(Default)]
-pub(crate) struct Told {
-    /// What frames say is in them, in the order of their arrival, and when they came.
-    pub(crate) frames: Vec<(u64, Instant)>,
-    pub(crate) audio: Vec<u64>,
-    pub(crate) let_in: usize,
-    pub(crate) stalls: Vec<(Stream, Duration)>,
-    /// Talks that became ready, and how talks ended.
-    pub(crate) talks: usize,
-    pub(crate) talk_ends: Vec<TalkEnd>,
-    /// Replies, missing replies and messages that the application has seen.
-    pub(crate) answers: usize,
-    pub(crate) ends: Vec<Cause>,
-}
-
-impl Told {
-    fn note(&mut self, now: Instant, event: Event<'_>) {
-        match event {
-            Event::Authenticated(_) => self.let_in += 1,
-            Event::Video(frame) => self.frames.push((content(frame.data), now)),
-            Event::Audio(frame) => self.audio.push(content(frame.data)),
-            Event::Stalled { stream, silence } => self.stalls.push((stream, silence)),
-            Event::Reply { .. } | Event::NoReply { .. } | Event::Message { .. } => {
-                self.answers += 1;
-            }
-            Event::TalkReady => self.talks += 1,
-            Event::TalkClosed(end) => self.talk_ends.push(end),
-            Event::Closed(cause) => self.ends.push(cause),
-            _ => {}
-        }
-    }
-}
-
-/// A viewer that goes on after the end of a session.
-pub(crate) struct Viewer<'m> {
-    pub(crate) client: Client<'m>,
-    pub(crate) config: ClientConfig<'m>,
-    pub(crate) addr: SocketAddr,
-    pub(crate) reconnect: Reconnect,
-    /// When the next session begins, between two.
-    pub(crate) wake: Option<Instant>,
-    pub(crate) told: Told,
-    /// How long each wait between two sessions was.
-    pub(crate) waits: Vec<Duration>,
-    pub(crate) wakeups: usize,
-}
-
-impl<'m> Viewer<'m> {
-    pub(crate) fn new(config: ClientConfig<'m>, room: &'m mut Room, cx: &mut Cx<'_>) -> Self {
-        Self {
-            client: Client::new(&config, room.storage(), cx),
-            config,
-            addr: addr(APP),
-            reconnect: Reconnect::new(),
-            wake: None,
-            told: Told::default(),
-            waits: Vec::new(),
-            wakeups: 0,
-        }
-    }
-
-    pub(crate) fn last_frame(&self) -> Instant {
-        self.told.frames.last().map_or(Instant::ZERO, |(_, at)| *at)
-    }
-
-    fn drain_events(&mut self, cx: &mut Cx<'_>) {
-        let ends = self.told.ends.len();
-        while let Some(event) = self.client.poll_event(cx) {
-            self.told.note(cx.now, event);
-        }
-        if let Some(cause) = self.told.ends.get(ends) {
-            let healthy = self.client.healthy(cx.now);
-            self.wake = self.reconnect.after(*cause, healthy, cx);
-            self.waits.extend(self.wake.map(|at| at - cx.now));
-        }
-    }
-}
-
-impl Node for Viewer<'_> {
-    fn addr(&self) -> SocketAddr {
-        self.addr
-    }
-
-    fn receive(&mut self, cx: &mut Cx<'_>, from: SocketAddr, bytes: &mut [u8]) {
-        let mut input = Datagram::new(from, bytes);
-        while let Some(event) = self.client.handle_datagram(cx, &mut input) {
-            self.told.note(cx.now, event);
-        }
-        self.drain_events(cx);
-    }
-
-    fn timeout(&mut self, cx: &mut Cx<'_>) {
-        self.wakeups += 1;
-        if self.wake.is_some_and(|at| at <= cx.now) {
-            self.wake = None;
-            self.client.restart(&self.config, cx);
-        }
-        self.client.handle_timeout(cx);
-        self.drain_events(cx);
-    }
-
-    fn transmit<'b>(
-        &mut self,
-        cx: &mut Cx<'_>,
-        buf: &'b mut [u8],
-    ) -> Option<(SocketAddr, &'b [u8])> {
-        match self.client.poll_transmit(cx, buf) {
-            Some(Transmit { to, datagram }) => Some((to, datagram)),
-            None => {
-                self.drain_events(cx);
-                None
-            }
-        }
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.wake.or_else(|| self.client.poll_timeout())
-    }
-}
 
 /// What becomes of a camera that sends no media for a while.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -150,12 +32,15 @@ pub(crate) enum Mute {
     UntilClosed,
 }
 
-/// A camera with one slot and an endless film. A frame says which it is.
+/// A camera with one slot and an endless film, in each size that K10056 can ask for: other frames, which a viewer tells
+/// apart. Each viewer begins with the largest.
 pub(crate) struct Film<'m> {
     pub(crate) camera: Camera<'m>,
     pub(crate) addr: SocketAddr,
     pub(crate) every: Duration,
     pub(crate) picture: Picture,
+    /// As FRAMEINFO says it.
+    size: u8,
     /// The viewer has got a key frame to begin with.
     keyed: bool,
     /// The frame that comes next, seen or not.
@@ -190,27 +75,42 @@ impl Picture {
         self == Self::Small || index.is_multiple_of(40)
     }
 
-    fn len(self, index: u64, key: bool) -> usize {
-        match (self, key) {
+    fn len(self, index: u64, key: bool, size: u8) -> usize {
+        let len = match (self, key) {
             (Self::Small, _) => 60,
             (Self::Real, true) => 20_000,
             (Self::Real, false) => 800 + (index % 17) as usize * 100,
-        }
+        };
+        if size == LARGEST { len } else { len / 4 }
     }
 }
 
-/// A frame that says which it is.
-fn frame(index: u64, len: usize) -> Vec<u8> {
-    let mut data: Vec<u8> = (0..len).map(|i| (i * 7) as u8 ^ index as u8).collect();
-    data[..8].copy_from_slice(&index.to_le_bytes());
+/// What a viewer gets who has not asked for another.
+const LARGEST: u8 = 0;
+
+/// Name of a frame: which of the film, and in which size.
+fn name(index: u64, size: u8) -> u64 {
+    index | u64::from(size) << 56
+}
+
+/// The size of the frame of this name.
+pub(crate) fn size_of(name: u64) -> u8 {
+    (name >> 56) as u8
+}
+
+/// A frame that says its name.
+fn frame(name: u64, len: usize) -> Vec<u8> {
+    let salt = name as u8 ^ size_of(name);
+    let mut data: Vec<u8> = (0..len).map(|i| (i * 7) as u8 ^ salt).collect();
+    data[..8].copy_from_slice(&name.to_le_bytes());
     data
 }
 
-/// Which frame it is; every byte of it must be right.
-fn content(data: &[u8]) -> u64 {
-    let index = u64::from_le_bytes(data[..8].try_into().unwrap());
-    assert_eq!(data, frame(index, data.len()));
-    index
+/// The name of a frame; every byte of it must be right.
+pub(crate) fn content(data: &[u8]) -> u64 {
+    let name = u64::from_le_bytes(data[..8].try_into().unwrap());
+    assert_eq!(data, frame(name, data.len()));
+    name
 }
 
 impl<'m> Film<'m> {
@@ -225,6 +125,7 @@ impl<'m> Film<'m> {
             addr: addr(DEVICE),
             every,
             picture: Picture::Small,
+            size: LARGEST,
             keyed: false,
             next: 0,
             next_at: Instant::ZERO,
@@ -244,11 +145,23 @@ impl<'m> Film<'m> {
     /// Loses power, comes back at `at`, where it finds itself at another address.
     pub(crate) fn reboot(&mut self, at: Instant, address: SocketAddr, cx: &mut Cx<'_>) {
         self.camera.reset(cx);
-        self.keyed = false;
+        self.next_viewer();
         self.queue.clear();
         self.booting = Some(at);
-        self.mute = Mute::No;
         self.addr = address;
+    }
+
+    fn next_viewer(&mut self) {
+        self.mute = Mute::No;
+        self.size = LARGEST;
+        self.keyed = false;
+    }
+
+    /// From now on in another size.
+    fn show(&mut self, size: FrameSize) {
+        let size = size.frame_size().unwrap_or(self.size);
+        self.keyed &= size == self.size;
+        self.size = size;
     }
 
     fn is_off(&self, now: Instant) -> bool {
@@ -272,14 +185,22 @@ impl<'m> Film<'m> {
 
     fn send(&mut self, cx: &mut Cx<'_>, stream: Stream, index: u64) {
         let key = stream == Stream::Video && (self.picture.is_key(index) || !self.keyed);
-        let data = match stream {
-            Stream::Video => frame(index, self.picture.len(index, key)),
-            Stream::Audio => frame(index, 160),
+        let (name, len) = match stream {
+            Stream::Video => {
+                let len = self.picture.len(index, key, self.size);
+                (name(index, self.size), len)
+            }
+            Stream::Audio => (index, 160),
         };
+        let data = frame(name, len);
+        let info = info(stream, cx.now);
         let frame = OutFrame {
             stream,
             key,
-            info: info(stream, cx.now),
+            info: FrameInfo {
+                frame_size: size_of(name),
+                ..info
+            },
             data: &data,
         };
         let Ok(mut out): Result<Outgoing<'_>, _> = self.camera.start_frame(&frame) else {
@@ -291,8 +212,8 @@ impl<'m> Film<'m> {
             self.queue.push_back((t.to, t.datagram.to_vec()));
         }
         match stream {
-            Stream::Video => self.sent.push((index, cx.now)),
-            Stream::Audio => self.sent_audio.push((index, cx.now)),
+            Stream::Video => self.sent.push((name, cx.now)),
+            Stream::Audio => self.sent_audio.push((name, cx.now)),
         }
     }
 
@@ -308,8 +229,7 @@ impl<'m> Film<'m> {
             }
         }
         if closed {
-            self.mute = Mute::No;
-            self.keyed = false;
+            self.next_viewer();
             self.camera.reset(cx);
         }
     }
@@ -335,6 +255,9 @@ impl Node for Film<'_> {
             match event {
                 CameraEvent::Command { code, payload } => {
                     self.commands.push(code.0);
+                    if code == SetResolvingBit::CODE {
+                        self.show(SetResolvingBit::decode(payload).unwrap().size);
+                    }
                     self.camera.answer(&mut self.state, code, payload);
                 }
                 CameraEvent::Wanted { video, audio } => {
@@ -422,15 +345,17 @@ impl Rooms {
 
     pub(crate) fn stage(
         &mut self,
+        over: Over,
         seed: u64,
         every: Duration,
         change: impl FnOnce(&mut ClientConfig<'_>),
     ) -> Stage<'_> {
-        self.stage_with(seed, every, change, |_| {})
+        self.stage_with(over, seed, every, change, |_| {})
     }
 
     pub(crate) fn stage_with(
         &mut self,
+        over: Over,
         seed: u64,
         every: Duration,
         change: impl FnOnce(&mut ClientConfig<'_>),
@@ -445,6 +370,7 @@ impl Rooms {
         let cx = &mut Cx::new(world.now, &mut world.rng);
         let viewer = Viewer::new(config, room1, cx);
         let mut config = CameraConfig::new(uid(), &self.enr, &self.mac);
+        over.apply(&mut config);
         camera(&mut config);
         let film = Film::new(&config, room2, every, cx);
         Stage {
@@ -491,9 +417,19 @@ impl Stage<'_> {
         self.world.net.set_faults(Faults::NONE);
     }
 
+    /// All pictures that came later than a second after `since` are of this size, and some did.
+    pub(crate) fn assert_sees(&self, size: FrameSize, since: Instant) {
+        let frames = self.viewer.told.frames.iter();
+        let mut later = frames.filter(|(_, at)| *at > since + SECOND).peekable();
+        assert!(later.peek().is_some(), "no picture since {since:?}");
+        for (name, at) in later {
+            assert_eq!(Some(size_of(*name)), size.frame_size(), "at {at:?}");
+        }
+    }
+
     /// Every frame came once and in order, or was sent while frames may get lost.
     pub(crate) fn assert_every_frame_is_accounted_for(&self) {
-        let video = self.viewer.told.frames.iter().map(|(index, _)| *index);
+        let video = self.viewer.told.frames.iter().map(|(name, _)| *name);
         self.assert_accounted_for("picture", video, &self.film.sent);
         if !self.film.sent_audio.is_empty() {
             let audio = self.viewer.told.audio.iter().copied();
@@ -508,12 +444,12 @@ impl Stage<'_> {
         sent: &[(u64, Instant)],
     ) {
         let mut came = came.peekable();
-        for (index, at) in sent {
-            if came.next_if_eq(index).is_none() {
+        for (name, at) in sent {
+            if came.next_if_eq(name).is_none() {
                 let under_way = self.world.now - *at <= Duration::from_millis(1);
                 let mut excused = self.excused.iter();
                 let excused = under_way || excused.any(|(from, to)| from <= at && at <= to);
-                assert!(excused, "{what} {index}, sent at {at:?}, is lost");
+                assert!(excused, "{what} {name:x}, sent at {at:?}, is lost");
             }
         }
         assert_eq!(

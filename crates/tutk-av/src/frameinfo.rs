@@ -154,6 +154,8 @@ impl FrameInfo {
     pub const TALK: usize = 16;
     /// Largest form accepted.
     pub const MAX: usize = 64;
+    /// Size of the form that cameras without DTLS send.
+    pub(crate) const PLAIN: usize = 32;
 
     /// Stands for what is not known yet.
     pub(crate) const UNKNOWN: Self = Self {
@@ -217,7 +219,7 @@ impl FrameInfo {
             frame_size: head.frame_size,
             bitrate_kbps: head.bitrate,
             size,
-            micros: head.micros.get(),
+            micros: micros(head, rest),
             unix_seconds: head.seconds.get(),
             length: tail.map_or(0, |(tail, _)| tail.length.get()),
             number: tail.map_or(0, |(tail, _)| tail.number.get()),
@@ -241,9 +243,9 @@ impl FrameInfo {
     }
 
     /// The first 32 bytes of the form that cameras send, without a MAC address.
-    pub(crate) fn to_bytes32(self) -> [u8; 32] {
+    pub(crate) fn to_bytes32(self) -> [u8; Self::PLAIN] {
         let whole = self.to_bytes40([0; 12]);
-        let mut bytes = [0; 32];
+        let mut bytes = [0; Self::PLAIN];
         for (to, from) in bytes.iter_mut().zip(whole) {
             *to = from;
         }
@@ -288,6 +290,20 @@ impl FrameInfo {
             channels: 1 + (self.flags & 1),
         })
     }
+}
+
+/// Microseconds within the second. Where Xiaomi's cameras write something that can't be those, they have milliseconds
+/// behind the seconds (`docs/protocol.md` §2.12).
+fn micros(head: &InfoHead, rest: &[u8]) -> u32 {
+    let micros = head.micros.get();
+    if cfg!(feature = "plain")
+        && rest.len() == FrameInfo::PLAIN - size_of::<InfoHead>()
+        && micros >= 1_000_000
+        && let Ok((millis, _)) = U16::ref_from_prefix(rest)
+    {
+        return u32::from(millis.get()) * 1000;
+    }
+    micros
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //!     ▲                                                                   │  1 s after login 1
 //!     └───────────────────────────────────────────────────────────────────┘
 //! 5 s after the very first login 1 without 0x2100: Err(LoginTimeout). The answer is taken in any state.
-//! Without DTLS the password is 888888 and the answer must bear one of the two serials; Session16 answers with 0x1400 too.
+//! Without DTLS another account logs in, and the answer must bear one of the two serials; Session16 answers with 0x1400 too.
 //! Connected: an ACK at once, after every IOCTRL and every 100 ms or so; each statistics request is answered.
 //!            Lossless mode: also an ACK that lists what is missing, and a statistics request every 200 ms.
 //! ```
@@ -18,12 +18,14 @@ use tutk_core::{Cx, Datagram, Full, Instant, Layer, Secret, Timers, TxBuf, earli
 
 use crate::error::count;
 use crate::link::{LOSSLESS, Link};
+#[cfg(feature = "plain")]
+use crate::login::ACCOUNT_MAX;
 use crate::login::{Half, write_login};
 use crate::message::{LoginReply, Message};
 use crate::repair::Repair;
 use crate::session16::{self, Message16};
 use crate::{
-    Error, Event, Generation, Ioctl, IoctlTicket, LinkStats, ParityGroup, RepairConfig,
+    Error, Event, Generation, IO_TYPE, Ioctl, IoctlTicket, LinkStats, ParityGroup, RepairConfig,
     RepairMemory,
 };
 
@@ -31,20 +33,18 @@ const PAIR_GAP: Duration = Duration::from_millis(10);
 const PAIR_REPEAT: Duration = Duration::from_secs(1);
 const LOGIN_LIMIT: Duration = Duration::from_secs(5);
 
-/// The password of every camera without DTLS. The configured one never leaves in the clear.
-pub(crate) const PLAIN_PASSWORD: &[u8] = b"888888";
 /// Longest account name kept.
 const USER_MAX: usize = 16;
 /// Longest password kept.
 const PASSWORD_MAX: usize = 64;
 
-/// Who logs in, and how.
+/// Who logs in, and how. What stands here is sent inside of DTLS only ([`Generation::Dtls`]); without, a
+/// [`PlainAccount`] logs in, whatever stands here.
 #[derive(Clone, Copy)]
 pub struct LoginConfig<'a> {
     /// Account name, `admin` everywhere; at most 16 bytes are used.
     pub user: &'a [u8],
-    /// The ENR; at most 64 bytes are used. It is sent inside of DTLS only ([`Generation::Dtls`]): without, the password is
-    /// `888888`, whatever stands here.
+    /// The ENR; at most 64 bytes are used.
     pub password: &'a [u8],
     /// Ask for lossless mode; takes the feature `lossless`.
     pub resend: bool,
@@ -55,6 +55,41 @@ impl core::fmt::Debug for LoginConfig<'_> {
         f.debug_struct("LoginConfig")
             .field("resend", &self.resend)
             .finish_non_exhaustive()
+    }
+}
+
+/// Who logs in without DTLS, where all can read it: never the ENR of a camera.
+#[cfg(feature = "plain")]
+#[derive(Clone, Copy)]
+pub struct PlainAccount<'a> {
+    user: &'a [u8],
+    password: &'a [u8],
+}
+
+#[cfg(feature = "plain")]
+impl<'a> PlainAccount<'a> {
+    /// What each of the two fields holds, bytes.
+    pub const MAX: usize = ACCOUNT_MAX;
+    /// That of every Wyze camera: `admin`, `888888`.
+    pub const WYZE: PlainAccount<'static> = PlainAccount {
+        user: b"admin",
+        password: b"888888",
+    };
+
+    /// Another one, as Xiaomi's cameras want it (`docs/protocol.md` §2.12); `None` when `user` or `password` is longer
+    /// than [`MAX`](Self::MAX).
+    pub const fn new(user: &'a [u8], password: &'a [u8]) -> Option<Self> {
+        if user.len() > Self::MAX || password.len() > Self::MAX {
+            return None;
+        }
+        Some(Self { user, password })
+    }
+}
+
+#[cfg(feature = "plain")]
+impl core::fmt::Debug for PlainAccount<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("PlainAccount").finish_non_exhaustive()
     }
 }
 
@@ -95,6 +130,11 @@ impl Credentials {
         }
         credentials
     }
+
+    fn password(&self) -> &[u8] {
+        let password = self.password.expose().as_slice();
+        password.get(..self.password_len.into()).unwrap_or_default()
+    }
 }
 
 /// The side that logs in. See the [crate documentation](crate) for the contract.
@@ -104,6 +144,8 @@ pub struct Initiator<'m> {
     serial: u32,
     resend: bool,
     credentials: Option<Credentials>,
+    #[cfg(feature = "plain")]
+    plain: PlainAccount<'m>,
     timers: Timers<3>,
     link: Link<'m>,
 }
@@ -120,6 +162,8 @@ impl<'m> Initiator<'m> {
             serial: cx.rng.next_u32(),
             resend: LOSSLESS && config.resend,
             credentials: Some(Credentials::new(config)),
+            #[cfg(feature = "plain")]
+            plain: PlainAccount::WYZE,
             timers: Timers::new(),
             link: Link::new(ioctl_memory),
         }
@@ -130,6 +174,12 @@ impl<'m> Initiator<'m> {
         self.link.set_generation(generation);
         self.state = State::LoginFirst;
         self.timers.stop_all();
+    }
+
+    /// Says who logs in without DTLS, at first [`PlainAccount::WYZE`]; it stays so over [`restart`](Self::restart).
+    #[cfg(feature = "plain")]
+    pub fn set_plain_account(&mut self, account: PlainAccount<'m>) {
+        self.plain = account;
     }
 
     /// The generation spoken; at first [`Generation::Dtls`].
@@ -215,7 +265,7 @@ impl<'m> Initiator<'m> {
         self.link.ioctl_ticket()
     }
 
-    /// Writes one packet of an IOCTRL of IO type 0x0100 into `tx`: the ticket says which ([`IoctlTicket::fragment`]).
+    /// Writes one packet of an IOCTRL of [`IO_TYPE`] into `tx`: the ticket says which ([`IoctlTicket::fragment`]).
     ///
     /// # Errors
     /// [`Full`], with nothing written, when `tx` is too small or the message has no such packet.
@@ -225,7 +275,30 @@ impl<'m> Initiator<'m> {
         payload: &[u8],
         tx: &mut TxBuf<'_>,
     ) -> Result<(), Full> {
-        self.link.write_ioctl(ticket, payload, tx)
+        self.write_ioctl_as(ticket, IO_TYPE, payload, tx)
+    }
+
+    /// The same of another IO type, as Xiaomi's cameras have them (`docs/protocol.md` §2.12).
+    ///
+    /// # Errors
+    /// As [`write_ioctl`](Self::write_ioctl).
+    pub fn write_ioctl_as(
+        &mut self,
+        ticket: IoctlTicket,
+        io_type: u32,
+        payload: &[u8],
+        tx: &mut TxBuf<'_>,
+    ) -> Result<(), Full> {
+        self.link.write_ioctl(ticket, io_type, payload, tx)
+    }
+
+    /// User and password of the generation.
+    fn account<'a>(&'a self, credentials: &'a Credentials) -> (&'a [u8], &'a [u8]) {
+        #[cfg(feature = "plain")]
+        if self.link.generation().is_plain() {
+            return (self.plain.user, self.plain.password);
+        }
+        (&credentials.user, credentials.password())
     }
 
     fn handle_reply(&mut self, now: Instant, reply: LoginReply) -> Option<Event<'static>> {
@@ -253,24 +326,10 @@ impl<'m> Initiator<'m> {
             return Ok(false);
         };
         let generation = self.link.generation();
-        let plain = generation.is_plain();
-        let password = credentials.password.expose().as_slice();
-        let password = if plain {
-            PLAIN_PASSWORD
-        } else {
-            password
-                .get(..credentials.password_len.into())
-                .unwrap_or_default()
-        };
+        let (user, password) = self.account(credentials);
+        let resend = self.resend && !generation.is_plain();
         let start = tx.len();
-        write_login(
-            half,
-            self.serial,
-            &credentials.user,
-            password,
-            self.resend && !plain,
-            tx,
-        )?;
+        write_login(half, self.serial, user, password, resend, tx)?;
         generation.stamp(start, tx);
         count(&mut self.link.stats.tx_login);
         Ok(true)

@@ -15,7 +15,7 @@ use crate::redact::Len;
 use crate::session16;
 use crate::wire::{FRAGMENT, Inner, Outer, VERSION, WRAPPED, kind};
 
-/// The only IO type that Wyze uses: the payload is an HL message.
+/// The only IO type that Wyze uses: the payload is an HL message. Other makers have others (`docs/protocol.md` §2.12).
 pub const IO_TYPE: u32 = 0x0100;
 
 /// Packets that a received message may have.
@@ -97,9 +97,14 @@ impl IoctlTicket {
     }
 
     /// Writes one packet.
-    pub(crate) fn write(self, payload: &[u8], tx: &mut TxBuf<'_>) -> Result<(), Full> {
+    pub(crate) fn write(
+        self,
+        io_type: u32,
+        payload: &[u8],
+        tx: &mut TxBuf<'_>,
+    ) -> Result<(), Full> {
         if cfg!(feature = "plain") && self.form == IoctlForm::Session16 {
-            return session16::write_ioctl(self.counter, payload, tx);
+            return session16::write_ioctl(self.counter, io_type, payload, tx);
         }
         let total = u16::try_from(Self::fragments(payload.len())).map_err(|_| Full)?;
         // The IO type takes the first four bytes of the first packet.
@@ -107,11 +112,8 @@ impl IoctlTicket {
         let from = first.saturating_sub(4);
         let to = (first + FRAGMENT - 4).min(payload.len());
         let part = payload.get(from..to).ok_or(Full)?;
-        let io_type = if self.index == 0 {
-            &IO_TYPE.to_le_bytes()[..]
-        } else {
-            &[]
-        };
+        let io_type = io_type.to_le_bytes();
+        let io_type = if self.index == 0 { &io_type[..] } else { &[] };
         let len = io_type.len() + part.len();
         let (outer_kind, outer_flags) = match self.form {
             IoctlForm::Wrapped => (WRAPPED, 0),
@@ -432,11 +434,11 @@ mod tests {
                 let (payload, mut memory) = ([7; 1500], [0; 1500]);
                 let ticket = IoctlTicket::new(0, 0).form(form).fragment(index);
                 let mut tx = TxBuf::new(&mut memory);
-                ticket.write(&payload[..len], &mut tx).unwrap();
+                ticket.write(IO_TYPE, &payload[..len], &mut tx).unwrap();
                 let needed = tx.len();
                 for (room, result) in [(needed, Ok(())), (needed - 1, Err(Full))] {
                     let mut tx = TxBuf::new(&mut memory[..room]);
-                    assert_eq!(ticket.write(&payload[..len], &mut tx), result);
+                    assert_eq!(ticket.write(IO_TYPE, &payload[..len], &mut tx), result);
                     assert_eq!(tx.is_empty(), result.is_err(), "{form:?} {len} in {room}");
                 }
             }
@@ -457,7 +459,7 @@ mod tests {
         let mut memory = [0; 1500];
         let mut tx = TxBuf::new(&mut memory);
         let ticket = IoctlTicket::new(0, 0).fragment(2);
-        assert_eq!(ticket.write(&[0; 1500], &mut tx), Err(Full));
+        assert_eq!(ticket.write(IO_TYPE, &[0; 1500], &mut tx), Err(Full));
         assert!(tx.is_empty());
     }
 }

@@ -130,6 +130,8 @@ pub use error::{Error, LinkStats};
 pub use event::Event;
 pub use frameinfo::{AudioFormat, Codec, FrameInfo};
 pub use generation::Generation;
+#[cfg(feature = "plain")]
+pub use initiator::PlainAccount;
 pub use initiator::{Initiator, LoginConfig};
 pub use ioctl::{IO_TYPE, Ioctl, IoctlForm, IoctlTicket};
 pub use message::{

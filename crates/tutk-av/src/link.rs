@@ -447,11 +447,12 @@ impl<'m> Link<'m> {
     pub(crate) fn write_ioctl(
         &self,
         ticket: IoctlTicket,
+        io_type: u32,
         payload: &[u8],
         tx: &mut TxBuf<'_>,
     ) -> Result<(), Full> {
         let start = tx.len();
-        ticket.write(payload, tx)?;
+        ticket.write(io_type, payload, tx)?;
         self.generation.stamp(start, tx);
         Ok(())
     }

@@ -6,6 +6,9 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::wire::{CAPABILITIES, LOGIN_1_LEN, LoginBody, LoginReplyBody, VERSION, kind};
 
+/// Bytes of a name or password that go into their field, with at least one zero behind them.
+pub(crate) const ACCOUNT_MAX: usize = 256;
+
 /// Which packet of the pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Half {
@@ -51,8 +54,8 @@ pub(crate) fn write_login(
 }
 
 /// Copies `text` to the front of `slot`, leaving at least one zero behind it.
-fn fill(slot: &mut [u8; 257], text: &[u8]) {
-    for (to, from) in slot.iter_mut().take(256).zip(text) {
+fn fill(slot: &mut [u8; ACCOUNT_MAX + 1], text: &[u8]) {
+    for (to, from) in slot.iter_mut().take(ACCOUNT_MAX).zip(text) {
         *to = *from;
     }
 }

@@ -23,8 +23,8 @@ use crate::message::{Login, Message};
 use crate::resend::Resend;
 use crate::session16::{self, Message16, Trailer};
 use crate::{
-    Error, Event, Generation, Ioctl, IoctlTicket, LinkStats, Outgoing, Packetizer, ParityGroup,
-    TalkFrame, TalkPacketizer,
+    Error, Event, Generation, IO_TYPE, Ioctl, IoctlTicket, LinkStats, Outgoing, Packetizer,
+    ParityGroup, TalkFrame, TalkPacketizer,
 };
 
 /// How long the second login packet may take before the first is answered.
@@ -202,7 +202,7 @@ impl<'m> Responder<'m> {
         self.link.ioctl_ticket()
     }
 
-    /// Writes one packet of an IOCTRL of IO type 0x0100 into `tx`: the ticket says which ([`IoctlTicket::fragment`]).
+    /// Writes one packet of an IOCTRL of [`IO_TYPE`] into `tx`: the ticket says which ([`IoctlTicket::fragment`]).
     ///
     /// # Errors
     /// [`Full`], with nothing written, when `tx` is too small or the message has no such packet.
@@ -212,7 +212,21 @@ impl<'m> Responder<'m> {
         payload: &[u8],
         tx: &mut TxBuf<'_>,
     ) -> Result<(), Full> {
-        self.link.write_ioctl(ticket, payload, tx)
+        self.write_ioctl_as(ticket, IO_TYPE, payload, tx)
+    }
+
+    /// The same of another IO type, as Xiaomi's cameras have them (`docs/protocol.md` §2.12).
+    ///
+    /// # Errors
+    /// As [`write_ioctl`](Self::write_ioctl).
+    pub fn write_ioctl_as(
+        &mut self,
+        ticket: IoctlTicket,
+        io_type: u32,
+        payload: &[u8],
+        tx: &mut TxBuf<'_>,
+    ) -> Result<(), Full> {
+        self.link.write_ioctl(ticket, io_type, payload, tx)
     }
 
     fn knows(&self, login: &Login<'_>) -> bool {

@@ -12,7 +12,6 @@ use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::generation::OLD_VERSION;
-use crate::ioctl::IO_TYPE;
 use crate::message::{
     IoctlPart, Joined, Login, LoginReply, MediaPacket, Message, split, split_io_type,
 };
@@ -38,7 +37,7 @@ mod kind {
 pub(crate) type Trailer = [u8; 32];
 
 /// FRAMEINFO that we send.
-pub(crate) const INFO_LEN: usize = 32;
+pub(crate) const INFO_LEN: usize = FrameInfo::PLAIN;
 /// In front of the FRAMEINFO of talk: "ODUA" and the length of what follows.
 const TALK_MARK: [u8; 8] = *b"ODUA\x20\0\0\0";
 /// What 0x0012 says in the one capture, and 0x0013 says again.
@@ -286,8 +285,13 @@ pub(crate) fn write_login_reply(
     put(&[head.as_bytes(), trailer], tx)
 }
 
-/// Writes the IOCTRL with `counter` of IO type 0x0100.
-pub(crate) fn write_ioctl(counter: u16, payload: &[u8], tx: &mut TxBuf<'_>) -> Result<(), Full> {
+/// Writes the IOCTRL with `counter`.
+pub(crate) fn write_ioctl(
+    counter: u16,
+    io_type: u32,
+    payload: &[u8],
+    tx: &mut TxBuf<'_>,
+) -> Result<(), Full> {
     let seq = counter.wrapping_add(1);
     let head = Head16 {
         kind: U16::new(kind::IOCTL),
@@ -297,7 +301,7 @@ pub(crate) fn write_ioctl(counter: u16, payload: &[u8], tx: &mut TxBuf<'_>) -> R
         serial: U32::new(seq.into()),
         ..Head16::new()
     };
-    put(&[head.as_bytes(), &IO_TYPE.to_le_bytes(), payload], tx)
+    put(&[head.as_bytes(), &io_type.to_le_bytes(), payload], tx)
 }
 
 /// Writes packet `index` of the frame with `number`, from 0; `false` when it has no such packet.
@@ -401,7 +405,7 @@ mod tests {
     fn a_message_is_written_whole_or_not_at_all() {
         type Write = fn(&mut TxBuf<'_>) -> Result<(), Full>;
         let all: [(Write, usize); 5] = [
-            (|tx| write_ioctl(0, &[7; 50], tx), 24 + 4 + 50),
+            (|tx| write_ioctl(0, 1, &[7; 50], tx), 24 + 4 + 50),
             (
                 |tx| write_whole(0, &[7; 50], &[0; INFO_LEN], tx),
                 24 + 32 + 50,

@@ -12,3 +12,4 @@ mod pair;
 mod plain;
 mod reassembly;
 mod vectors;
+mod xiaomi;

@@ -46,18 +46,29 @@ pub(crate) fn connected(
     generation: Generation,
     cx: &mut Cx<'_>,
 ) -> (Initiator<'static>, Responder<'static>, Vec<Vec<u8>>) {
+    connected_as(generation, PlainAccount::WYZE, b"888888", cx)
+}
+
+/// The same with an account of its own, whose password the camera knows.
+pub(crate) fn connected_as<'a>(
+    generation: Generation,
+    account: PlainAccount<'a>,
+    password: &[u8],
+    cx: &mut Cx<'_>,
+) -> (Initiator<'a>, Responder<'static>, Vec<Vec<u8>>) {
     let login = LoginConfig {
         user: b"admin",
         password: b"sim-enr-16byte!!",
         resend: true,
     };
     let answer = ResponderConfig {
-        password: Some(b"888888"),
+        password: Some(password),
         resend: true,
         two_way: true,
     };
     let mut app = Initiator::new(&login, &mut [], cx);
     let mut camera = Responder::new(&answer, &mut [], cx);
+    app.set_plain_account(account);
     app.set_generation(generation);
     camera.set_generation(generation);
     let mut wire = Vec::new();

@@ -15,6 +15,9 @@ pub enum Error {
     NotConfirmed,
     /// The peer has said nothing for [`IDLE_LIMIT`](crate::IDLE_LIMIT).
     AliveTimeout,
+    /// A camera without DTLS has said what may be a goodbye, and nothing for [`GOODBYE_DOUBT`](crate::GOODBYE_DOUBT).
+    #[cfg(feature = "plain")]
+    PeerClosed,
     /// The transmit buffer can't hold a control packet (at most 200 bytes).
     BufferTooSmall,
 }
@@ -32,6 +35,8 @@ impl fmt::Display for Error {
                 "the camera answered the search but did not confirm the session; all its viewer slots may be taken, try again in a minute"
             }
             Self::AliveTimeout => "the peer fell silent; it may have been switched off or left the network",
+            #[cfg(feature = "plain")]
+            Self::PeerClosed => "the camera ended the session; it may be restarting, try again in a minute",
             Self::BufferTooSmall => {
                 "the transmit buffer is too small for a control packet; lend at least 1500 bytes"
             }

@@ -106,6 +106,10 @@ pub const SESSION_PATIENCE: Duration = Duration::from_secs(2);
 pub const ALIVE_INTERVAL: Duration = Duration::from_secs(2);
 /// A peer that has said nothing for this long is gone.
 pub const IDLE_LIMIT: Duration = Duration::from_secs(10);
+/// How long nothing may come behind the 0x0418 of a camera without DTLS before that is taken for its goodbye: longer than
+/// the time between two of its alives (`docs/protocol.md` §2.4).
+#[cfg(feature = "plain")]
+pub const GOODBYE_DOUBT: Duration = Duration::from_millis(2500);
 
 /// Bytes in front of a payload, either framing.
 const HEADROOM: usize = wire::DATA_HEADER_LEN;

@@ -4,6 +4,7 @@
 //!              wrap ──► data                     data ──► Event::Data
 //!   Open    nothing sent for 2 s ──► alive       alive ──► the client answers it
 //!    │      nothing heard for 10 s ──► Err       close from the peer ──► Event::Closed, Ended
+//!    │                                           0x0418 without DTLS, and 2.5 s of silence ──► Err
 //!    ▼ close()
 //!  Closing  wrap ──► data; close, three times ──► Ended
 //! ```
@@ -68,6 +69,9 @@ pub(crate) struct Link {
     answer: Option<[u8; 8]>,
     /// What old firmware sent on [`NATIVE_CHANNEL`], as it wants it back.
     native: Option<[u8; NATIVE_LEN]>,
+    /// A camera without DTLS has sent 0x0418, and nothing since.
+    #[cfg(feature = "plain")]
+    goodbye: bool,
     /// An alive of our own is due.
     alive_due: bool,
     /// A payload was sent since the alive timer last fired. An alive does not put off the next one.
@@ -112,6 +116,8 @@ impl Link {
             counter: 0,
             answer: None,
             native: None,
+            #[cfg(feature = "plain")]
+            goodbye: false,
             alive_due: false,
             sent: false,
             heard: now,
@@ -168,6 +174,10 @@ impl Link {
         }
         self.heard = self.now;
         self.timers.set(Timer::Idle as usize, self.now + IDLE_LIMIT);
+        #[cfg(feature = "plain")]
+        {
+            self.goodbye = false;
+        }
     }
 
     /// Whether a packet from `from` counts as the peer's; `proven` says that it could prove itself.
@@ -299,8 +309,23 @@ impl Link {
             dropped(&mut stats.rx_bad_source, "close from a stranger");
             return None;
         }
+        #[cfg(feature = "plain")]
+        if self.way == Direction::ToDevice && !self.secure {
+            self.doubt();
+            return None;
+        }
         self.end();
         Some(Event::Closed)
+    }
+
+    /// That 0x0418 is a close is inferred, and old firmware may mean something else by it: then more will come.
+    #[cfg(feature = "plain")]
+    fn doubt(&mut self) {
+        let at = self.now + crate::GOODBYE_DOUBT;
+        if !self.goodbye {
+            self.timers.set(Timer::Idle as usize, at);
+        }
+        self.goodbye = true;
     }
 
     #[cfg(feature = "cc51")]
@@ -361,6 +386,10 @@ impl Link {
         self.now = now;
         if self.timers.expired(Timer::Idle as usize, now) {
             self.end();
+            #[cfg(feature = "plain")]
+            if self.goodbye {
+                return Err(Error::PeerClosed);
+            }
             return Err(Error::AliveTimeout);
         }
         if self.timers.expired(Timer::Alive as usize, now) {

@@ -385,6 +385,8 @@ fn iotc_cause(stage: Stage) -> impl Fn(tutk_iotc::Error) -> Cause {
         tutk_iotc::Error::OtherDevice => Cause::OtherDevice,
         tutk_iotc::Error::NotConfirmed => Cause::Refused,
         tutk_iotc::Error::BufferTooSmall => Cause::BufferTooSmall,
+        #[cfg(feature = "plain")]
+        tutk_iotc::Error::PeerClosed => Cause::Peer,
         // It answered the search and nothing since.
         _ if stage <= Stage::Securing => Cause::Refused,
         _ => Cause::Lost,
@@ -407,6 +409,7 @@ mod tests {
                 (Error::NotConfirmed, Cause::Refused),
                 (Error::BufferTooSmall, Cause::BufferTooSmall),
                 (Error::AliveTimeout, lost),
+                (Error::PeerClosed, Cause::Peer),
             ] {
                 assert_eq!(iotc_cause(stage)(error), cause, "{stage:?}");
             }

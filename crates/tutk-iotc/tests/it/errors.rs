@@ -10,6 +10,7 @@ fn each_reason_reads_differently_and_says_what_to_do() {
         Error::OtherDevice,
         Error::NotConfirmed,
         Error::AliveTimeout,
+        Error::PeerClosed,
         Full.into(),
     ]
     .iter()
@@ -27,6 +28,7 @@ fn each_reason_reads_differently_and_says_what_to_do() {
         "another UID",
         "slots",
         "silent",
+        "ended the session",
         "1500 bytes",
         "no IOTC session",
         "1234 bytes",
@@ -37,7 +39,7 @@ fn each_reason_reads_differently_and_says_what_to_do() {
     }
     texts.sort();
     texts.dedup();
-    assert_eq!(texts.len(), 9);
+    assert_eq!(texts.len(), 10);
 }
 
 #[test]

@@ -14,7 +14,7 @@ const MALLORY: &str = "198.51.100.66:6666";
 const SECOND: Duration = Duration::from_secs(1);
 const DATA: [u8; 4] = *b"evil";
 
-fn scrambled(packet: &(impl IntoBytes + Immutable)) -> Vec<u8> {
+pub(crate) fn scrambled(packet: &(impl IntoBytes + Immutable)) -> Vec<u8> {
     let mut wire = packet.as_bytes().to_vec();
     tutk_transcode::encode(&mut wire);
     wire
@@ -35,7 +35,7 @@ fn cc51_data(sid: [u8; 8], ticket: [u8; 2]) -> Vec<u8> {
 }
 
 /// Session id and ticket, read off the wire as anybody on the LAN can.
-fn overheard(net: &mut Net, framing: Framings) -> ([u8; 8], [u8; 2]) {
+pub(crate) fn overheard(net: &mut Net, framing: Framings) -> ([u8; 8], [u8; 2]) {
     net.payload(Side::Client, 0, b"x");
     let packet = net.sent.last().unwrap().1.clone();
     net.run(Duration::from_millis(5));

@@ -1,9 +1,10 @@
 //! Tests of both roles through their public interface.
-#![cfg(feature = "cc51")]
+#![cfg(all(feature = "cc51", feature = "plain"))]
 
 mod authentic;
 mod common;
 mod errors;
+mod goodbye;
 mod hostile;
 mod pair;
 mod repeats;

@@ -153,7 +153,8 @@ fn answers_forged_from_another_host_before_the_handshake_make_no_session_with_hi
 #[test]
 fn a_close_forged_with_the_cameras_address_ends_one_session_and_says_so() {
     // Not prevented (the close is unauthenticated): what is promised is a named cause, and that the camera's place is free
-    // again after the idle limit. With DTLS and without.
+    // again after the idle limit. Without DTLS it is no close while the camera goes on, for another reason: what 0x0418 means
+    // is inferred.
     with_scene(generations(), |scene, setup| {
         scene.connect();
         let close = close(scene, Direction::ToClient);
@@ -162,6 +163,10 @@ fn a_close_forged_with_the_cameras_address_ends_one_session_and_says_so() {
         assert_eq!(scene.client.node.closed, None, "{setup:?}");
         scene.inject(Side::App, DEVICE, &close);
         scene.run(Duration::from_millis(50));
+        if setup.generation != Generation::Dtls {
+            scene.run(Duration::from_secs(3));
+            return scene.assert_untouched(&format!("{setup:?}"));
+        }
         assert_eq!(scene.client.node.closed, Some(Cause::Peer), "{setup:?}");
         scene.run(Duration::from_secs(11));
         assert_eq!(scene.camera.node.closed, Some(Cause::Lost), "{setup:?}");

@@ -424,6 +424,20 @@ fn silence_has_the_causes_that_it_has_with_dtls() {
 }
 
 #[test]
+fn a_camera_without_dtls_that_says_goodbye_is_believed_when_nothing_follows() {
+    for generation in OLD {
+        with_pair(9, &Setup::new(generation), |pair| {
+            pair.run_until(|pair| pair.client.authenticated);
+            pair.camera.camera.close();
+            pair.run_for(2 * SECOND);
+            assert_eq!(pair.client.closed, None, "{generation:?}");
+            pair.run_for(SECOND);
+            assert_eq!(pair.client.closed, Some(Cause::Peer), "{generation:?}");
+        });
+    }
+}
+
+#[test]
 fn a_camera_without_dtls_serves_one_viewer_after_another() {
     for generation in OLD {
         with_pair(8, &Setup::new(generation), |pair| {

@@ -14,6 +14,9 @@ use crate::{FrameInfo, Stream};
 /// Flag bit that cameras set on the last of several packets; its meaning is not known.
 const FLAG_MULTIPLE: u8 = 0x04;
 
+/// Bytes of the longest frame whose packets can be counted.
+pub(crate) const MAX_FRAME: usize = 65_535 * FRAGMENT;
+
 /// Data packets in a FEC group.
 const GROUP_SIZE: u8 = 20;
 

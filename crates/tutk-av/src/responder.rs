@@ -20,11 +20,13 @@ use crate::error::count;
 use crate::link::{LOSSLESS, Link};
 use crate::login::write_reply;
 use crate::message::{Login, Message};
+use crate::packetizer::MAX_FRAME;
 use crate::resend::Resend;
 use crate::session16::{self, Message16, Trailer};
+use crate::wire::FRAGMENT;
 use crate::{
     Error, Event, Generation, IO_TYPE, Ioctl, IoctlTicket, LinkStats, Outgoing, Packetizer,
-    ParityGroup, TalkFrame, TalkPacketizer,
+    ParityGroup, Stream, TalkFrame, TalkPacketizer,
 };
 
 /// How long the second login packet may take before the first is answered.
@@ -147,8 +149,18 @@ impl<'m> Responder<'m> {
         self.link.rtt_ms()
     }
 
-    /// Writes the next packet of a frame into `tx` like [`Packetizer::next`], in the form that the login settled. In
-    /// lossless mode it keeps a copy of it, and [`poll_transmit`](Layer::poll_transmit) sends that again on request.
+    /// Bytes of the longest frame of `stream` that can be sent: in Session16 one of audio must fit into one packet.
+    pub fn max_frame(&self, stream: Stream) -> usize {
+        match stream {
+            Stream::Audio if self.link.generation().is_oldest() => FRAGMENT,
+            // FRAMEINFO may take another packet.
+            _ => MAX_FRAME - FRAGMENT,
+        }
+    }
+
+    /// Writes the next packet of a frame into `tx` like [`Packetizer::next`], in the form that the login settled; of one
+    /// longer than [`max_frame`](Self::max_frame) there may be none. In lossless mode it keeps a copy of it, and
+    /// [`poll_transmit`](Layer::poll_transmit) sends that again on request.
     ///
     /// # Errors
     /// [`Full`], with nothing written: lend at least 1100 bytes beside the room of the outer layers, and try again.

@@ -85,7 +85,7 @@ impl<'m, 'b, S: UdpReceive + UdpSend, D: DelayNs, T: FnMut() -> Instant> Server<
     /// Sends a whole frame.
     ///
     /// # Errors
-    /// The viewer does not want this stream; nothing was sent.
+    /// The viewer does not want this stream, or the frame is too long for it; nothing was sent.
     pub async fn send_frame(
         &mut self,
         rng: &mut dyn CryptoRng,

@@ -267,10 +267,14 @@ impl<'m> Camera<'m> {
     /// Begins to send a frame. Drain [`poll_frame`](Self::poll_frame) with what this answers.
     ///
     /// # Errors
-    /// The viewer does not want this stream (yet, or any more); nothing is counted as sent.
+    /// The viewer does not want this stream (yet, or any more), or the frame is too long for it; nothing is counted as sent.
     pub fn start_frame<'f>(&mut self, frame: &OutFrame<'f>) -> Result<Outgoing<'f>, MediaError> {
         if !self.wants(frame.stream) {
             return Err(MediaError::NotWanted);
+        }
+        let max = self.stack.main.av.max_frame(frame.stream);
+        if frame.data.len() > max {
+            return Err(MediaError::TooLong { max });
         }
         Ok(self.packetizer.start(frame))
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wyze_session::{
     AudioFormat, Camera, CameraConfig, CameraEvent, CameraState, Codec, Datagram, FrameInfo,
-    Instant, Memory, OutFrame, Outgoing, ParityGroup, RESEND_SLOT, Storage, Stream,
+    Instant, MediaError, Memory, OutFrame, Outgoing, ParityGroup, RESEND_SLOT, Storage, Stream,
 };
 
 use crate::Clock;
@@ -91,6 +91,15 @@ pub enum Report<'e> {
         stream: Stream,
         /// The frame's bytes.
         data: &'e [u8],
+    },
+    /// A frame that the viewer wants was not sent.
+    Unsent {
+        /// Which slot.
+        slot: usize,
+        /// Which stream.
+        stream: Stream,
+        /// Why.
+        error: MediaError,
     },
 }
 
@@ -369,12 +378,12 @@ impl<'a, S: Source, R: FnMut(Report<'_>)> Server<'a, S, R> {
                 return;
             }
             slot.playback.next += 1;
-            self.start(slot, sample, start.wall + sample.at);
+            self.start(i, slot, sample, start.wall + sample.at);
         }
     }
 
     /// Begins to send a sample, unless the viewer does not want it or could not decode it.
-    fn start(&mut self, slot: &mut Slot<'_, 'a>, sample: Sample<'a>, wall: Duration) {
+    fn start(&mut self, i: usize, slot: &mut Slot<'_, 'a>, sample: Sample<'a>, wall: Duration) {
         let wanted = slot.camera.wants(sample.stream);
         if sample.stream == Stream::Video {
             slot.playback.gated = !wanted || (slot.playback.gated && !sample.key);
@@ -383,9 +392,21 @@ impl<'a, S: Source, R: FnMut(Report<'_>)> Server<'a, S, R> {
             }
         }
         let frame = out_frame(&sample, wall);
-        if let Ok(outgoing) = slot.camera.start_frame(&frame) {
-            slot.playback.current = Some((outgoing, sample));
-            slot.playback.resume = None;
+        match slot.camera.start_frame(&frame) {
+            Ok(outgoing) => {
+                slot.playback.current = Some((outgoing, sample));
+                slot.playback.resume = None;
+            }
+            Err(MediaError::NotWanted) => {}
+            Err(error) => {
+                // What refers to a picture that was left out can't be decoded.
+                slot.playback.gated |= sample.stream == Stream::Video;
+                (self.report)(Report::Unsent {
+                    slot: i,
+                    stream: sample.stream,
+                    error,
+                });
+            }
         }
     }
 

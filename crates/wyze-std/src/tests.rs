@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use wyze_session::{
-    AudioFormat, CameraConfig, CameraEvent, Cause, Codec, Enr, Event, Mac, Reconnect, Stream,
-    TalkFrame, Uid,
+    AudioFormat, CameraConfig, CameraEvent, Cause, Codec, Enr, Event, Generation, Mac, MediaError,
+    Reconnect, Stream, TalkFrame, Uid,
 };
 
 use crate::{
@@ -44,6 +44,26 @@ impl Source for Pictures {
     }
 }
 
+/// The same with sound, in frames that are too long for the oldest generation, and in one that is not.
+struct Sounds;
+
+impl Source for Sounds {
+    fn sample(&self, index: usize) -> Option<Sample<'_>> {
+        let mut sample = Pictures(20).sample(index / 2)?;
+        if index % 2 == 1 {
+            sample.stream = Stream::Audio;
+            sample.codec = Codec::Pcm16;
+            sample.data = if index == 39 { &[7; 1024] } else { &[7; 1280] };
+            (sample.sample_rate, sample.channels) = (16_000, 1);
+        }
+        Some(sample)
+    }
+
+    fn duration(&self) -> Duration {
+        TICK * 20
+    }
+}
+
 fn loopback() -> UdpSocket {
     bind("127.0.0.1:0".parse().unwrap()).unwrap()
 }
@@ -55,16 +75,30 @@ fn with_camera(
     repeat: bool,
     watch: impl FnOnce(&CameraUrl),
 ) -> Vec<usize> {
-    with_source(slots, &Pictures(pictures), repeat, watch)
+    let opened = Mutex::new(Vec::new());
+    let generation = Generation::Dtls;
+    let note = |report: Report<'_>| {
+        if let Report::Viewer {
+            slot,
+            event: CameraEvent::Opened { .. },
+        } = report
+        {
+            opened.lock().unwrap().push(slot);
+        }
+    };
+    with_source(&Pictures(pictures), generation, slots, repeat, note, watch);
+    opened.into_inner().unwrap()
 }
 
-/// The same with another source; the camera sends parity.
-fn with_source<S: Source + Sync>(
+/// Runs `watch` with the URL of a camera that shows `source`, and tells `report`.
+fn with_source(
+    source: &(impl Source + Sync),
+    generation: Generation,
     slots: usize,
-    source: &S,
     repeat: bool,
+    report: impl FnMut(Report<'_>) + Send,
     watch: impl FnOnce(&CameraUrl),
-) -> Vec<usize> {
+) {
     let uid: Uid = "SIMCAMSIMCAMSIMCAM11".parse().unwrap();
     let (enr, mac) = (
         Enr::new("sim-enr-16byte!!").unwrap(),
@@ -76,25 +110,18 @@ fn with_source<S: Source + Sync>(
         socket.local_addr().unwrap()
     );
     let options = ServeOptions {
-        camera: CameraConfig::new(uid, &enr, &mac),
+        camera: CameraConfig {
+            generation,
+            ..CameraConfig::new(uid, &enr, &mac)
+        },
         slots,
         repeat,
         once: false,
         parity: true,
     };
-    let (stop, opened) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+    let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let server = scope.spawn(|| {
-            serve(&socket, &options, source, &stop, |report| {
-                if let Report::Viewer {
-                    slot,
-                    event: CameraEvent::Opened { .. },
-                } = report
-                {
-                    opened.lock().unwrap().push(slot);
-                }
-            })
-        });
+        let server = scope.spawn(|| serve(&socket, &options, source, &stop, report));
         // A failed assertion must not leave the server running, or the scope never ends.
         let watched = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             watch(&url.parse().unwrap());
@@ -105,7 +132,6 @@ fn with_source<S: Source + Sync>(
             std::panic::resume_unwind(panic);
         }
     });
-    opened.into_inner().unwrap()
 }
 
 #[derive(Default)]
@@ -138,6 +164,35 @@ fn step_until(
         }
         assert!(start.elapsed() < MAX, "{status:?}, {:?}", told.ends);
     }
+}
+
+#[test]
+fn a_frame_that_is_too_long_for_a_viewer_is_reported_and_is_not_among_those_sent() {
+    let (mut sent, mut unsent) = ((0, 0), 0);
+    let note = |report: Report<'_>| match report {
+        Report::Sent { stream, data, .. } => match stream {
+            Stream::Video => sent.0 += 1,
+            Stream::Audio => {
+                assert_eq!(data.len(), 1024);
+                sent.1 += 1;
+            }
+        },
+        Report::Unsent { stream, error, .. } => {
+            assert_eq!(stream, Stream::Audio);
+            assert_eq!(error, MediaError::TooLong { max: 1024 });
+            unsent += 1;
+        }
+        Report::Viewer { .. } => {}
+    };
+    with_source(&Sounds, Generation::Session16, 1, false, note, |url| {
+        let mut memory = Memory::default();
+        let mut connection = Connection::open(url, &url.config(), &mut memory).unwrap();
+        let end = step_until(&mut connection, &mut Told::default(), |_, status| {
+            status != Status::Open
+        });
+        assert_eq!(end, Status::Closed(Cause::Peer));
+    });
+    assert_eq!((sent, unsent), ((20, 1), 19));
 }
 
 #[test]

@@ -108,18 +108,16 @@ pub(crate) fn run(args: &CameraArgs) -> Result<(), Failure> {
     };
     let mut hearing = args.talk.as_deref().map(Hearing::new).transpose()?;
     let mut deaf = None;
+    let mut left_out = false;
     let mut ledger = args.ledger.as_deref().map(Ledger::create).transpose()?;
     let totals = serve(&socket, &options, &source, stop, |report| {
-        match (&mut ledger, &report) {
-            (Some(ledger), Served::Sent { stream, data, .. }) => ledger.enter(*stream, data),
-            (
-                Some(ledger),
-                Served::Viewer {
-                    event: CameraEvent::Audio(frame),
-                    ..
-                },
-            ) => ledger.enter_talk(frame.data),
-            _ => {}
+        if let Some(ledger) = &mut ledger {
+            enter(ledger, &report);
+        }
+        if let Served::Unsent { slot, error, .. } = &report
+            && !std::mem::replace(&mut left_out, true)
+        {
+            note!("viewer {}: frames are left out: {error}", slot + 1);
         }
         if let Served::Viewer { slot, event } = report {
             tell(slot, &event);
@@ -148,6 +146,17 @@ pub(crate) fn run(args: &CameraArgs) -> Result<(), Failure> {
         totals.bytes
     );
     Ok(())
+}
+
+fn enter(ledger: &mut Ledger, report: &Served<'_>) {
+    match report {
+        Served::Sent { stream, data, .. } => ledger.enter(*stream, data),
+        Served::Viewer {
+            event: CameraEvent::Audio(frame),
+            ..
+        } => ledger.enter_talk(frame.data),
+        _ => {}
+    }
 }
 
 /// How others find it.

@@ -134,11 +134,24 @@ pub enum CameraEvent<'e> {
 pub enum MediaError {
     /// The viewer has not asked for this stream; see [`Camera::wants`].
     NotWanted,
+    /// The frame is longer than what the generation carries: 1024 bytes of audio in Session16.
+    TooLong {
+        /// The longest frame in bytes.
+        max: usize,
+    },
 }
 
 impl fmt::Display for MediaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the viewer has not asked for this stream")
+        match self {
+            Self::NotWanted => f.write_str("the viewer has not asked for this stream"),
+            Self::TooLong { max } => {
+                write!(
+                    f,
+                    "this viewer takes frames of at most {max} bytes; send shorter ones"
+                )
+            }
+        }
     }
 }
 

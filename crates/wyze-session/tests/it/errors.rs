@@ -91,9 +91,16 @@ fn each_refused_call_says_what_to_do() {
         TalkError::TooLarge { max: 984 }.to_string(),
         TalkError::BufferTooSmall.to_string(),
         MediaError::NotWanted.to_string(),
+        MediaError::TooLong { max: 1024 }.to_string(),
     ];
     differ(
         &texts,
-        &["start one", "984 bytes", "1500 bytes", "not asked for"],
+        &[
+            "start one",
+            "984 bytes",
+            "1500 bytes",
+            "not asked for",
+            "1024 bytes",
+        ],
     );
 }

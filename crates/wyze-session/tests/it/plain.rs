@@ -9,7 +9,7 @@ use tutk_testkit::pump::{Node, World};
 use wyze_session::kauth::command::Media;
 use wyze_session::{
     AudioFormat, CameraConfig, Cause, ClientConfig, Codec, Cx, Framings, Generation, Instant,
-    Phase, PlainPolicy, TalkEnd, TalkFrame,
+    MediaError, OutFrame, Phase, PlainPolicy, Stream, TalkEnd, TalkFrame,
 };
 
 const OLD: [Generation; 2] = [Generation::Session25, Generation::Session16];
@@ -250,7 +250,7 @@ fn commands_are_answered() {
                 .unwrap();
             pair.run_until(|pair| !pair.client.replies.is_empty());
             assert_eq!(pair.client.replies, [(10011, vec![1])]);
-            assert!(!pair.camera.camera.wants(wyze_session::Stream::Audio));
+            assert!(!pair.camera.camera.wants(Stream::Audio));
         });
     }
 }
@@ -421,6 +421,33 @@ fn silence_has_the_causes_that_it_has_with_dtls() {
         pair.run_until(|pair| pair.client.closed.is_some());
         assert_eq!(pair.client.closed, Some(Cause::Refused));
     });
+}
+
+#[test]
+fn an_audio_frame_that_one_packet_cannot_hold_is_refused_where_it_must_be_one() {
+    for generation in OLD {
+        with_pair(10, &Setup::new(generation), |pair| {
+            pair.run_until(|pair| pair.client.authenticated);
+            let audio = |data| OutFrame {
+                stream: Stream::Audio,
+                key: false,
+                info: info(Stream::Audio, Instant::ZERO),
+                data,
+            };
+            let camera = &mut pair.camera.camera;
+            let before = camera.start_frame(&audio(&[1; 1024])).unwrap().number();
+            let refused = camera
+                .start_frame(&audio(&[1; 1025]))
+                .map(|out| out.number());
+            let after = camera.start_frame(&audio(&[1; 8])).unwrap().number();
+            if generation == Generation::Session16 {
+                assert_eq!(refused, Err(MediaError::TooLong { max: 1024 }));
+                assert_eq!(after, before + 1);
+            } else {
+                assert_eq!((refused, after), (Ok(before + 1), before + 2));
+            }
+        });
+    }
 }
 
 #[test]

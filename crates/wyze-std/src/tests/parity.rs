@@ -46,28 +46,37 @@ fn a_lost_packet_is_computed_from_parity_if_there_is_memory_for_it() {
         (Memory::default().with_parity(), true),
         (Memory::default(), false),
     ] {
-        with_source(1, &Large(100), true, |url| {
-            let relay = UdpSocket::bind("127.0.0.1:0").unwrap();
-            let address = relay.local_addr().unwrap();
-            let (camera, stop) = (url.resolve().unwrap(), AtomicBool::new(false));
-            let targets = [address];
-            let config = wyze_session::ClientConfig {
-                targets: &targets,
-                ..url.config()
-            };
-            let mut connection = Connection::with_socket(loopback(), &config, &mut memory).unwrap();
-            let mut told = Told::default();
-            std::thread::scope(|scope| {
-                scope.spawn(|| lose_some(&relay, camera, &stop));
-                step_until(&mut connection, &mut told, |told, status| {
-                    told.pictures >= 50 || status != Status::Open
+        let dtls = wyze_session::Generation::Dtls;
+        with_source(
+            &Large(100),
+            dtls,
+            1,
+            true,
+            |_| {},
+            |url| {
+                let relay = UdpSocket::bind("127.0.0.1:0").unwrap();
+                let address = relay.local_addr().unwrap();
+                let (camera, stop) = (url.resolve().unwrap(), AtomicBool::new(false));
+                let targets = [address];
+                let config = wyze_session::ClientConfig {
+                    targets: &targets,
+                    ..url.config()
+                };
+                let mut connection =
+                    Connection::with_socket(loopback(), &config, &mut memory).unwrap();
+                let mut told = Told::default();
+                std::thread::scope(|scope| {
+                    scope.spawn(|| lose_some(&relay, camera, &stop));
+                    step_until(&mut connection, &mut told, |told, status| {
+                        told.pictures >= 50 || status != Status::Open
+                    });
+                    stop.store(true, Ordering::Relaxed);
                 });
-                stop.store(true, Ordering::Relaxed);
-            });
-            let av = connection.client().0.stats().av;
-            assert!(av.rx_holes > 20, "{av:?}");
-            assert_eq!(av.rx_recovered > 10, computes, "{av:?}");
-            assert!(computes || av.rx_recovered == 0, "{av:?}");
-        });
+                let av = connection.client().0.stats().av;
+                assert!(av.rx_holes > 20, "{av:?}");
+                assert_eq!(av.rx_recovered > 10, computes, "{av:?}");
+                assert!(computes || av.rx_recovered == 0, "{av:?}");
+            },
+        );
     }
 }

@@ -3,6 +3,8 @@
 #[path = "../it/common.rs"]
 #[expect(dead_code, reason = "what the other test binary uses")]
 mod common;
+#[path = "../it/recorded.rs"]
+mod recorded;
 
 mod availability;
 mod documented;

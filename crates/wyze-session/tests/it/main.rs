@@ -15,6 +15,7 @@ mod outdoor;
 mod over;
 mod parity;
 mod plain;
+mod recorded;
 mod replay;
 mod shown;
 mod stay;

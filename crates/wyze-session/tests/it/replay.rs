@@ -3,23 +3,17 @@
 //! up to the randomness of the handshake.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 
-use crate::common::{addr, enr, mac_of};
+use crate::common::addr;
+use crate::recorded::{self, SESSIONS};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tutk_av::{Assembler, AssemblerConfig, Message, Output, Stream};
-use tutk_core::rand_core::{CryptoRng, TryCryptoRng, TryRng};
+use tutk_core::rand_core::CryptoRng;
 use tutk_dtls::{CipherSuite, Wiretap};
 use tutk_iotc::wire::{self, Packet};
 use tutk_testkit::data;
-use wyze_session::{
-    Camera, CameraConfig, CameraEvent, Cx, Datagram, Framings, Instant, Status, Storage,
-};
-
-pub(crate) const ENR: &str = "roTRg3tiuL3TjXhmz9bQ4wVf7sKc2NpA";
-const MAC: &str = "AABBCCDDEEFF";
-const UID: &str = "HSBJYB5HSETGCDWD111A";
+use wyze_session::{Camera, CameraEvent, Cx, Datagram, Instant, Storage};
 
 /// One DTLS association of the recording: channel 0 the app's, channel 1 the camera's.
 #[derive(Default)]
@@ -181,65 +175,27 @@ fn every_recorded_message_is_read_and_every_frame_rebuilt() {
     }
 }
 
-/// Draws the recorded ticket.
-struct Fixed([u8; 2]);
-
-impl TryRng for Fixed {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok(u16::from_le_bytes(self.0).into())
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        self.try_next_u32().map(u64::from)
-    }
-
-    fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Infallible> {
-        for (i, byte) in dst.iter_mut().enumerate() {
-            *byte = self.0[i % 2];
-        }
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Fixed {}
-
-fn ticket(name: &str) -> [u8; 2] {
-    let lines = data::session(&format!("sessions/{name}.wire.jsonl"));
-    let answer = lines.iter().find(|l| l["name"] == "cc51_disco_1");
-    answer.map_or([0, 0], |line| {
-        data::bytes(line, "raw")[14..16].try_into().unwrap()
-    })
-}
-
 #[test]
 fn our_camera_goes_along_with_the_recorded_client() {
-    for (name, framings) in [("iotc", Framings::TRANSCODE), ("cc51", Framings::CC51)] {
-        let (enr, mac) = (enr(ENR), mac_of(MAC));
+    for (name, framings) in SESSIONS {
+        let (enr, mac) = recorded::keys();
         let mut rng = tutk_testkit::rng(1);
         let mut handshake = [0; 512];
         let storage = Storage {
             handshake: &mut handshake,
             ..Storage::default()
         };
-        let config = CameraConfig {
-            framings,
-            status: Status::Enr32,
-            ..CameraConfig::new(UID.parse().unwrap(), &enr, &mac)
-        };
+        let config = recorded::config(framings, &enr, &mac);
         let now = Instant::ZERO;
         let mut camera = Camera::new(&config, storage, &mut Cx::new(now, &mut rng));
         let (mut opened, mut flights) = (false, 0);
-        for line in data::session(&format!("sessions/{name}.wire.jsonl")) {
-            if line["dir"] != "c2s" || opened && flights > 0 {
+        for (packet, mut raw) in recorded::by_app(name) {
+            if opened && flights > 0 {
                 continue;
             }
-            let mut raw = data::bytes(&line, "raw");
             let mut input = Datagram::new(addr("192.0.2.1:58022"), &mut raw);
-            // The recorded client goes on with the ticket that the recorded camera drew.
-            let mut draw: Box<dyn CryptoRng> = if line["name"] == "cc51_disco_0" {
-                Box::new(Fixed(ticket(name)))
+            let mut draw: Box<dyn CryptoRng> = if packet == "cc51_disco_0" {
+                Box::new(recorded::ticket(name))
             } else {
                 Box::new(&mut rng)
             };

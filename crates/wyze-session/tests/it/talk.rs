@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::common::*;
-use crate::replay::{ENR, data_payload, plaintexts};
+use crate::recorded::ENR;
+use crate::replay::{data_payload, plaintexts};
 use tutk_av::{
     Assembler, AssemblerConfig, Message, Output, Responder, ResponderConfig, TalkPacketizer,
 };

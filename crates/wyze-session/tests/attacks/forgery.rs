@@ -1,13 +1,15 @@
-//! Packets that a stranger on the LAN makes up. He has heard UID, session id and ticket, and lacks the ENR.
+//! Packets that a stranger on the LAN makes up. He has heard UID, AuthKey, session id and ticket, and lacks the ENR.
 
 use std::time::Duration;
 
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
 use tutk_iotc::wire::{self, Control, DataHeader, Direction, SearchReply, Session, cc51};
-use wyze_session::{Cause, Framings, Generation, Phase};
+use wyze_session::{Cause, Framings, Generation, Phase, kauth};
 use zerocopy::IntoBytes;
 
-use crate::common::{APP, DEVICE, addr, uid};
-use crate::scene::{MALLORY, Scene, Setup, Side, combinations, overheard, with_scene};
+use crate::common::{APP, DEVICE, addr, enr, mac, uid};
+use crate::scene::{ENR, MALLORY, Scene, Setup, Side, Taped, combinations, overheard, with_scene};
 
 /// A TransCode packet as it goes over the wire.
 fn scrambled(parts: &[&[u8]]) -> Vec<u8> {
@@ -21,6 +23,26 @@ fn data_packet(sid: [u8; 8], payload: &[u8]) -> Vec<u8> {
     scrambled(&[header.as_bytes(), payload])
 }
 
+/// Whether he writes the right HMAC into CC51 packets: who has heard our 0x0601 knows its key (`docs/security.md`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hmacs {
+    Wrong,
+    Right,
+}
+
+/// A CC51 packet whose HMAC covers `signed`.
+fn cc51_packet(signed: &[u8], payload: &[u8], hmacs: Hmacs) -> Vec<u8> {
+    let mut hmac = [0; cc51::MAC_LEN];
+    if hmacs == Hmacs::Right {
+        let auth_key = kauth::auth_key(&enr(ENR), &mac());
+        let key = [&uid().as_bytes()[..], &auth_key].concat();
+        let mut right = Hmac::<Sha1>::new_from_slice(&key).unwrap();
+        right.update(signed);
+        hmac = right.finalize().into_bytes().into();
+    }
+    [signed, payload, &hmac].concat()
+}
+
 /// A record of epoch 0 in a packet of the session's framing. Over CC51 its HMAC is wrong.
 fn forged_record(sid: [u8; 8], ticket: [u8; 2], kind: u8, body: &[u8]) -> Vec<u8> {
     let mut record = vec![kind, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9];
@@ -30,15 +52,25 @@ fn forged_record(sid: [u8; 8], ticket: [u8; 2], kind: u8, body: &[u8]) -> Vec<u8
         return data_packet(sid, &record);
     }
     let header = cc51::DataHeader::new(0, ticket, sid, record.len()).unwrap();
-    [header.as_bytes(), &record, &[0; cc51::MAC_LEN]].concat()
+    cc51_packet(header.as_bytes(), &record, Hmacs::Wrong)
 }
 
 /// One of each packet that a device sends, 0x0418 and the CC51 ones included.
-fn answers_of_a_device(sid: [u8; 8], ticket: [u8; 2]) -> Vec<(&'static str, Vec<u8>)> {
+fn answers_of_a_device(
+    sid: [u8; 8],
+    ticket: [u8; 2],
+    hmacs: Hmacs,
+) -> Vec<(&'static str, Vec<u8>)> {
     let uid = *uid().as_bytes();
-    let mac = [0; cc51::MAC_LEN];
-    let data = cc51::DataHeader::new(0, ticket, sid, 4).unwrap();
-    let search = |step| [cc51::SearchBody::new(step, ticket, sid).as_bytes(), &mac].concat();
+    let search = |step| {
+        let body = cc51::SearchBody::new(step, ticket, sid);
+        cc51_packet(body.as_bytes(), &[], hmacs)
+    };
+    let data = |ticket| {
+        let header = cc51::DataHeader::new(0, ticket, sid, 4).unwrap();
+        cc51_packet(header.as_bytes(), b"evil", hmacs)
+    };
+    let alive = cc51::AliveBody::new(3, sid);
     vec![
         (
             "0x0602",
@@ -59,11 +91,9 @@ fn answers_of_a_device(sid: [u8; 8], ticket: [u8; 2]) -> Vec<(&'static str, Vec<
         ("0x0408", data_packet(sid, b"evil")),
         ("CC51 step 1", search(1)),
         ("CC51 step 3", search(3)),
-        (
-            "CC51 alive",
-            [cc51::AliveBody::new(3, sid).as_bytes(), &mac].concat(),
-        ),
-        ("CC51 data", [data.as_bytes(), b"evil", &mac].concat()),
+        ("CC51 alive", cc51_packet(alive.as_bytes(), &[], hmacs)),
+        ("CC51 data", data(ticket)),
+        ("CC51 data, another ticket", data(ticket.map(|b| !b))),
     ]
 }
 
@@ -97,18 +127,32 @@ fn answers_forged_from_another_host_after_the_handshake_change_nothing() {
     with_scene(combinations(), |scene, setup| {
         scene.connect();
         let (sid, ticket) = listen(scene).unwrap();
-        for (name, bytes) in answers_of_a_device(sid, ticket) {
-            for _ in 0..20 {
-                scene.inject(Side::App, MALLORY, &bytes);
+        for hmacs in [Hmacs::Wrong, Hmacs::Right] {
+            let before = scene.client.node.client.stats();
+            let (bad_mac, unread) = (before.iotc.rx_bad_mac, before.dtls.rx_malformed);
+            for (name, bytes) in answers_of_a_device(sid, ticket, hmacs) {
+                for _ in 0..20 {
+                    scene.inject(Side::App, MALLORY, &bytes);
+                }
+                scene.run(Duration::from_millis(5));
+                let client = &scene.client.node;
+                assert_eq!(client.closed, None, "{name}");
+                assert_eq!(client.client.peer(), Some(addr(DEVICE)), "{name}");
             }
-            scene.run(Duration::from_millis(5));
-            assert_eq!(scene.client.node.closed, None, "{name}");
-            assert_eq!(
-                scene.client.node.client.peer(),
-                Some(addr(DEVICE)),
-                "{name}"
-            );
+            let stats = scene.client.node.client.stats();
+            // What is refused for its HMAC, and what DTLS gets to see.
+            let found = [
+                stats.iotc.rx_bad_mac - bad_mac,
+                stats.dtls.rx_malformed - unread,
+            ];
+            let expected = match (setup.framings, hmacs) {
+                (Framings::CC51, Hmacs::Wrong) => [20, 20],
+                (Framings::CC51, Hmacs::Right) => [0, 40],
+                _ => [0, 20],
+            };
+            assert_eq!(found, expected, "{setup:?}, {hmacs:?}");
         }
+        assert_eq!(scene.client.node.client.stats().iotc.peer_moved, 0);
         assert_eq!(scene.client.sent_to(MALLORY), 0);
         scene.assert_untouched(&format!("{setup:?}"));
     });
@@ -117,7 +161,9 @@ fn answers_forged_from_another_host_after_the_handshake_change_nothing() {
 #[test]
 fn answers_forged_from_another_host_before_the_handshake_make_no_session_with_him() {
     // At every step of the way to DTLS: the worst that may come of it is a connection that fails and says why.
-    for step in 0..14 {
+    // He answers with everything, or with what needs the AuthKey alone.
+    let mut hellos_to_him = [0, 0];
+    for (step, hmacs) in (0..14).flat_map(|s| [(s, Hmacs::Wrong), (s, Hmacs::Right)]) {
         with_scene(combinations(), |scene, setup| {
             for _ in 0..step {
                 scene.step();
@@ -130,8 +176,10 @@ fn answers_forged_from_another_host_before_the_handshake_make_no_session_with_hi
                 }
             });
             let Some(sid) = sid else { return };
-            for (_, bytes) in answers_of_a_device(sid, [0; 2]) {
-                scene.inject(Side::App, MALLORY, &bytes);
+            for (name, bytes) in answers_of_a_device(sid, [0; 2], hmacs) {
+                if hmacs == Hmacs::Wrong || name.starts_with("CC51") {
+                    scene.inject(Side::App, MALLORY, &bytes);
+                }
             }
             scene.run(Duration::from_secs(15));
             let client = &scene.client.node;
@@ -146,8 +194,11 @@ fn answers_forged_from_another_host_before_the_handshake_make_no_session_with_hi
             }
             let answered = scene.client.sent_to(MALLORY);
             assert!(answered <= 40, "step {step}: {answered} datagrams to him");
+            let hello = |(to, d): &Taped| *to == addr(MALLORY) && overheard(d).is_some();
+            hellos_to_him[hmacs as usize] += usize::from(scene.client.sent.iter().any(hello));
         });
     }
+    assert!(hellos_to_him.iter().all(|n| *n > 0), "{hellos_to_him:?}");
 }
 
 #[test]

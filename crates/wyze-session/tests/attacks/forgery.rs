@@ -43,16 +43,23 @@ fn cc51_packet(signed: &[u8], payload: &[u8], hmacs: Hmacs) -> Vec<u8> {
     [signed, payload, &hmac].concat()
 }
 
-/// A record of epoch 0 in a packet of the session's framing. Over CC51 its HMAC is wrong.
-fn forged_record(sid: [u8; 8], ticket: [u8; 2], kind: u8, body: &[u8]) -> Vec<u8> {
-    let mut record = vec![kind, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9];
+/// A packet of the session's framing. Over CC51 its HMAC is wrong.
+fn packet(sid: [u8; 8], ticket: [u8; 2], payload: &[u8]) -> Vec<u8> {
+    if ticket == [0; 2] {
+        return data_packet(sid, payload);
+    }
+    let header = cc51::DataHeader::new(0, ticket, sid, payload.len()).unwrap();
+    cc51_packet(header.as_bytes(), payload, Hmacs::Wrong)
+}
+
+/// A record with the first number of `epoch` that nobody has used.
+fn record(kind: u8, epoch: u16, body: &[u8]) -> Vec<u8> {
+    let mut record = vec![kind, 0xfe, 0xfd];
+    record.extend(epoch.to_be_bytes());
+    record.extend([0, 0, 0, 1, 0, 9]);
     record.extend((body.len() as u16).to_be_bytes());
     record.extend(body);
-    if ticket == [0; 2] {
-        return data_packet(sid, &record);
-    }
-    let header = cc51::DataHeader::new(0, ticket, sid, record.len()).unwrap();
-    cc51_packet(header.as_bytes(), &record, Hmacs::Wrong)
+    record
 }
 
 /// One of each packet that a device sends, 0x0418 and the CC51 ones included.
@@ -312,23 +319,24 @@ fn plaintext_data_and_strange_epochs_from_the_cameras_own_address_are_not_read()
     with_scene(combinations(), |scene, setup| {
         scene.connect();
         let (sid, ticket) = listen(scene).unwrap();
-        let before = scene.client.node.client.stats().dtls.rx_data;
+        let before = *scene.client.node.client.stats().dtls;
         let sent = scene.client.sent.len();
-        for kind in 20..=26 {
-            let bytes = forged_record(sid, ticket, kind, &[1; 60]);
-            scene.inject(Side::App, DEVICE, &bytes);
-        }
-        for epoch in [2u16, 3, 0x7fff, 0xffff] {
-            let mut record = vec![23, 0xfe, 0xfd];
-            record.extend(epoch.to_be_bytes());
-            record.extend([0, 0, 0, 0, 0, 1, 0, 40]);
-            record.extend([0x5a; 40]);
-            scene.inject(Side::App, DEVICE, &data_packet(sid, &record));
+        let plain = (20..=26).map(|kind| record(kind, 0, &[1; 60]));
+        let strange = [2, 3, 0x7fff, 0xffff].map(|epoch| record(23, epoch, &[0x5a; 40]));
+        for record in plain.chain(strange) {
+            scene.inject(Side::App, DEVICE, &packet(sid, ticket, &record));
         }
         // Only what arrives within this step: the camera's own frames come later.
         scene.run(Duration::from_millis(1));
         let stats = scene.client.node.client.stats().dtls;
-        assert!(stats.rx_data - before <= 2, "{setup:?}");
+        assert!(stats.rx_data - before.rx_data <= 2, "{setup:?}");
+        // All eleven got as far as DTLS, and all but the ChangeCipherSpec are counted.
+        let early = stats.rx_early - before.rx_early;
+        let alerts = stats.rx_alert_ignored - before.rx_alert_ignored;
+        let malformed = stats.rx_malformed - before.rx_malformed;
+        let handshake = stats.rx_bad_handshake - before.rx_bad_handshake;
+        let counted = [early, alerts, malformed, handshake];
+        assert_eq!(counted, [5, 1, 3, 1], "{setup:?}");
         assert!(scene.client.sent.len() - sent <= 2, "{setup:?}");
         scene.assert_untouched(&format!("{setup:?}"));
     });
@@ -423,8 +431,8 @@ fn a_forged_hello_or_alert_in_the_handshake_can_end_that_attempt_and_nothing_els
                 scene.step();
             }
             let (sid, ticket) = listen(scene).unwrap();
-            let record = forged_record(sid, ticket, kind, &body);
-            scene.inject(Side::App, DEVICE, &record);
+            let record = record(kind, 0, &body);
+            scene.inject(Side::App, DEVICE, &packet(sid, ticket, &record));
             scene.run(Duration::from_secs(15));
             let client = &scene.client.node;
             assert!(client.authenticated || client.closed.is_some(), "{name}");

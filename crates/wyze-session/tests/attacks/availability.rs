@@ -6,19 +6,13 @@ use tutk_core::Layer;
 use tutk_core::TxBuf;
 use tutk_core::wire::Writer;
 use tutk_dtls::{ClientConfig as DtlsConfig, Psk, RECOMMENDED_REASSEMBLY};
-use tutk_iotc::wire::{Control, DataHeader, Direction, STAGE_SEARCH, Search, SearchHead, Session};
+use tutk_iotc::wire::{Control, Direction, STAGE_SEARCH, Search, SearchHead, Session};
 use tutk_testkit::pump::Node;
 use wyze_session::{Camera, CameraConfig, Cause, Cx, Instant, Suites, kauth};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::common::{APP, CameraNode, DEVICE, Room, Show, addr, enr, mac, uid};
-use crate::scene::{ENR, MALLORY, Setup, Side, Tapped, overheard, with_scene};
-
-fn scrambled(bytes: &[u8]) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    tutk_transcode::encode(&mut bytes);
-    bytes
-}
+use crate::scene::{ENR, MALLORY, Setup, Side, Tapped, overheard, packet, scrambled, with_scene};
 
 fn auth_key() -> [u8; 8] {
     kauth::auth_key(&enr(ENR), &mac())
@@ -95,8 +89,7 @@ fn hello(seed: u64, sid: [u8; 8]) -> Vec<u8> {
     let mut tx = TxBuf::new(&mut out);
     assert_eq!(client.poll_transmit(cx, &mut tx), Ok(true));
     let records = tx.finish();
-    let header = DataHeader::new(Direction::ToDevice, true, 1, 0, sid, records.len()).unwrap();
-    scrambled(&[header.as_bytes(), records].concat())
+    packet(Direction::ToDevice, 1, (sid, [0; 2]), records)
 }
 
 fn bytes_in(datagrams: &[Vec<u8>]) -> usize {

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use tutk_dtls::Error;
-use tutk_iotc::wire::{self, DataHeader, Direction, Packet};
+use tutk_iotc::wire::{self, Direction};
 use wyze_session::{Cause, Phase, Suites};
-use zerocopy::IntoBytes;
 
 use crate::common::DEVICE;
-use crate::scene::{Scene, Setup, Side, handshake, overheard, with_scene};
+use crate::scene::{Scene, Setup, Side, handshake, overheard, packet, with_scene};
 
 const CCAC: [u8; 2] = [0xcc, 0xac];
 const CLIENT_HELLO: u8 = 1;
@@ -72,16 +71,9 @@ fn a_forged_handshake_failure_is_never_followed_by_a_hello_with_00ae_alone() {
         {
             scene.step();
         }
-        let sid = scene.client.sent.iter().find_map(|(_, d)| overheard(d));
+        let session = scene.client.sent.iter().find_map(|(_, d)| overheard(d));
         let alert = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];
-        let header =
-            DataHeader::new(Direction::ToClient, true, 7, 0, sid.unwrap().0, alert.len()).unwrap();
-        let mut bytes = [header.as_bytes(), &alert].concat();
-        tutk_transcode::encode(&mut bytes);
-        assert!(matches!(
-            wire::open(&mut bytes.clone()),
-            Ok(Packet::Data { .. })
-        ));
+        let bytes = packet(Direction::ToClient, 7, session.unwrap(), &alert);
         scene.inject(Side::App, DEVICE, &bytes);
         scene.run(Duration::from_secs(20));
         let cause = Cause::Secure(Error::PeerAlert(40));

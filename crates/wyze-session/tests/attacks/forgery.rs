@@ -4,24 +4,14 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
-use tutk_iotc::wire::{self, Control, DataHeader, Direction, SearchReply, Session, cc51};
+use tutk_iotc::wire::{self, Control, Direction, SearchReply, Session, cc51};
 use wyze_session::{Cause, Framings, Generation, Phase, kauth};
 use zerocopy::IntoBytes;
 
 use crate::common::{APP, DEVICE, addr, enr, mac, uid};
-use crate::scene::{ENR, MALLORY, Scene, Setup, Side, Taped, combinations, overheard, with_scene};
-
-/// A TransCode packet as it goes over the wire.
-fn scrambled(parts: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = parts.concat();
-    tutk_transcode::encode(&mut bytes);
-    bytes
-}
-
-fn data_packet(sid: [u8; 8], payload: &[u8]) -> Vec<u8> {
-    let header = DataHeader::new(Direction::ToClient, true, 7, 0, sid, payload.len()).unwrap();
-    scrambled(&[header.as_bytes(), payload])
-}
+use crate::scene::{
+    ENR, MALLORY, Scene, Setup, Side, Taped, combinations, overheard, packet, scrambled, with_scene,
+};
 
 /// Whether he writes the right HMAC into CC51 packets: who has heard our 0x0601 knows its key (`docs/security.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,15 +31,6 @@ fn cc51_packet(signed: &[u8], payload: &[u8], hmacs: Hmacs) -> Vec<u8> {
         hmac = right.finalize().into_bytes().into();
     }
     [signed, payload, &hmac].concat()
-}
-
-/// A packet of the session's framing. Over CC51 its HMAC is wrong.
-fn packet(sid: [u8; 8], ticket: [u8; 2], payload: &[u8]) -> Vec<u8> {
-    if ticket == [0; 2] {
-        return data_packet(sid, payload);
-    }
-    let header = cc51::DataHeader::new(0, ticket, sid, payload.len()).unwrap();
-    cc51_packet(header.as_bytes(), payload, Hmacs::Wrong)
 }
 
 /// A record with the first number of `epoch` that nobody has used.
@@ -79,23 +60,23 @@ fn answers_of_a_device(
     };
     let alive = cc51::AliveBody::new(3, sid);
     vec![
-        (
-            "0x0602",
-            scrambled(&[SearchReply::new(uid, sid).as_bytes()]),
-        ),
+        ("0x0602", scrambled(SearchReply::new(uid, sid).as_bytes())),
         (
             "0x0404",
-            scrambled(&[Session::new(Direction::ToClient, uid, sid).as_bytes()]),
+            scrambled(Session::new(Direction::ToClient, uid, sid).as_bytes()),
         ),
         (
             "0x0428",
-            scrambled(&[Control::alive(Direction::ToClient, sid).as_bytes()]),
+            scrambled(Control::alive(Direction::ToClient, sid).as_bytes()),
         ),
         (
             "0x0418",
-            scrambled(&[Control::close(Direction::ToClient, sid).as_bytes()]),
+            scrambled(Control::close(Direction::ToClient, sid).as_bytes()),
         ),
-        ("0x0408", data_packet(sid, b"evil")),
+        (
+            "0x0408",
+            packet(Direction::ToClient, 7, (sid, [0; 2]), b"evil"),
+        ),
         ("CC51 step 1", search(1)),
         ("CC51 step 3", search(3)),
         ("CC51 alive", cc51_packet(alive.as_bytes(), &[], hmacs)),
@@ -112,7 +93,7 @@ fn listen(scene: &Scene<'_>) -> Option<([u8; 8], [u8; 2])> {
 /// 0x0418 or 0x0417 with the id of the session.
 fn close(scene: &Scene<'_>, direction: Direction) -> Vec<u8> {
     let (sid, _) = listen(scene).unwrap();
-    scrambled(&[Control::close(direction, sid).as_bytes()])
+    scrambled(Control::close(direction, sid).as_bytes())
 }
 
 /// TransCode with DTLS, and both generations without.
@@ -318,13 +299,17 @@ fn a_hijacked_port_gets_traffic_only_until_the_next_genuine_packet() {
 fn plaintext_data_and_strange_epochs_from_the_cameras_own_address_are_not_read() {
     with_scene(combinations(), |scene, setup| {
         scene.connect();
-        let (sid, ticket) = listen(scene).unwrap();
+        let session = listen(scene).unwrap();
         let before = *scene.client.node.client.stats().dtls;
         let sent = scene.client.sent.len();
         let plain = (20..=26).map(|kind| record(kind, 0, &[1; 60]));
         let strange = [2, 3, 0x7fff, 0xffff].map(|epoch| record(23, epoch, &[0x5a; 40]));
         for record in plain.chain(strange) {
-            scene.inject(Side::App, DEVICE, &packet(sid, ticket, &record));
+            scene.inject(
+                Side::App,
+                DEVICE,
+                &packet(Direction::ToClient, 7, session, &record),
+            );
         }
         // Only what arrives within this step: the camera's own frames come later.
         scene.run(Duration::from_millis(1));
@@ -368,19 +353,19 @@ fn truncated_and_overlong_copies_of_a_packet_change_nothing() {
         let whole = next.borrow().clone();
         let (frames, before) = (scene.client.node.video.len(), seen(scene));
         for len in 0..whole.len() {
-            scene.hand_to_app(DEVICE, &whole[..len]);
+            scene.hand(Side::App, DEVICE, &whole[..len]);
         }
         for more in [1, 2, 13, 16, 100] {
             let mut longer = whole.clone();
             longer.resize(whole.len() + more, 0);
             if longer.len() <= 1400 {
-                scene.hand_to_app(DEVICE, &longer);
+                scene.hand(Side::App, DEVICE, &longer);
             }
         }
         // Nothing has come of them, and the packet itself is as good as ever.
         assert_eq!(scene.client.node.video.len(), frames, "{setup:?}");
         assert_eq!(seen(scene), before, "{setup:?}");
-        scene.hand_to_app(DEVICE, &whole);
+        scene.hand(Side::App, DEVICE, &whole);
         assert_eq!(seen(scene), before + 1, "{setup:?}");
         scene.assert_untouched(&format!("{setup:?}"));
     });
@@ -430,9 +415,13 @@ fn a_forged_hello_or_alert_in_the_handshake_can_end_that_attempt_and_nothing_els
             while listen(scene).is_none() {
                 scene.step();
             }
-            let (sid, ticket) = listen(scene).unwrap();
+            let session = listen(scene).unwrap();
             let record = record(kind, 0, &body);
-            scene.inject(Side::App, DEVICE, &packet(sid, ticket, &record));
+            scene.inject(
+                Side::App,
+                DEVICE,
+                &packet(Direction::ToClient, 7, session, &record),
+            );
             scene.run(Duration::from_secs(15));
             let client = &scene.client.node;
             assert!(client.authenticated || client.closed.is_some(), "{name}");

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tutk_core::rand_core::{CryptoRng, TryCryptoRng, TryRng};
-use tutk_iotc::wire::{self, Packet};
+use tutk_iotc::wire::{self, DataHeader, Direction, Packet, cc51};
 use tutk_testkit::net::{Faults, Net};
 use tutk_testkit::pump::{Node, World};
 use wyze_session::{CameraConfig, ClientConfig, Cx, Framings, Generation, Instant, Phase, Suites};
+use zerocopy::IntoBytes;
 
 use crate::common::{APP, CameraNode, ClientNode, DEVICE, Room, Show, addr, enr, mac, uid};
 
@@ -221,10 +222,14 @@ impl<'m> Scene<'m> {
         self.world.net.send(self.world.now, addr(from), to, bytes);
     }
 
-    /// Gives a datagram to the app now, ahead of everything that is on the wire.
-    pub(crate) fn hand_to_app(&mut self, from: &str, bytes: &[u8]) {
+    /// Gives a datagram to one of the two now, ahead of everything that is on the wire.
+    pub(crate) fn hand(&mut self, to: Side, from: &str, bytes: &[u8]) {
         let cx = &mut Cx::new(self.world.now, &mut self.world.rng);
-        self.client.receive(cx, addr(from), &mut bytes.to_vec());
+        let node: &mut dyn Node = match to {
+            Side::App => &mut self.client,
+            Side::Camera => &mut self.camera,
+        };
+        node.receive(cx, addr(from), &mut bytes.to_vec());
     }
 
     /// The session is what it was: both sides live, talk to each other, and every frame sent arrives, once, in order.
@@ -260,9 +265,31 @@ pub(crate) fn with_scene(
 pub(crate) fn overheard(datagram: &[u8]) -> Option<([u8; 8], [u8; 2])> {
     match wire::open(&mut datagram.to_vec()).ok()? {
         Packet::Data { header, .. } => Some((header.sid, [0; 2])),
-        Packet::Cc51(wire::cc51::Packet::Data { header, .. }) => Some((header.sid, header.ticket)),
+        Packet::Cc51(cc51::Packet::Data { header, .. }) => Some((header.sid, header.ticket)),
         _ => None,
     }
+}
+
+/// A TransCode packet as it goes over the wire.
+pub(crate) fn scrambled(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    tutk_transcode::encode(&mut bytes);
+    bytes
+}
+
+/// A data packet of the main channel, in the framing of a session that was [`overheard`]. Over CC51 its HMAC is wrong.
+pub(crate) fn packet(
+    direction: Direction,
+    number: u16,
+    (sid, ticket): ([u8; 8], [u8; 2]),
+    payload: &[u8],
+) -> Vec<u8> {
+    if ticket != [0; 2] {
+        let header = cc51::DataHeader::new(0, ticket, sid, payload.len()).unwrap();
+        return [header.as_bytes(), payload, &[0; cc51::MAC_LEN]].concat();
+    }
+    let header = DataHeader::new(direction, true, number, 0, sid, payload.len()).unwrap();
+    scrambled(&[header.as_bytes(), payload].concat())
 }
 
 /// The DTLS records in a datagram of the main channel.
@@ -272,7 +299,7 @@ pub(crate) fn records(datagram: &[u8]) -> Vec<Vec<u8>> {
         Ok(Packet::Data {
             header, payload, ..
         }) if header.header.channel == 0 => payload.to_vec(),
-        Ok(Packet::Cc51(wire::cc51::Packet::Data {
+        Ok(Packet::Cc51(cc51::Packet::Data {
             header, payload, ..
         })) if header.channel == 0 => payload.to_vec(),
         _ => return Vec::new(),

@@ -28,7 +28,7 @@ use wyze_kauth::command::{ControlChannel, Media, Request};
 use wyze_kauth::settings::CameraState;
 use wyze_kauth::{Challenger, ChallengerConfig, ChallengerEvent, Code, Message, hl};
 
-use reply::{Replies, Reply};
+use reply::Replies;
 
 use crate::association::av_cause;
 use crate::event::Cause;
@@ -325,12 +325,7 @@ impl<'m> Camera<'m> {
 
     /// Sends the HL message that `write` produces, and again whenever the viewer repeats its request.
     fn send_reply(&mut self, write: impl FnOnce(&mut Writer<'_>) -> Option<Code>) -> bool {
-        let reply = Reply::new(&mut self.stack.main.av, write);
-        let answered = reply.is_some();
-        if answered {
-            self.replies.keep(reply);
-        }
-        answered
+        self.replies.keep(&mut self.stack.main.av, write)
     }
 
     /// Whether the viewer wants this stream.
@@ -469,10 +464,8 @@ impl<'m> Camera<'m> {
     fn read_auth<'p>(&mut self, cx: &mut Cx<'_>, message: &Message<'p>) -> Option<CameraEvent<'p>> {
         let event = self.challenger.handle_message(cx.rng, message)?;
         let challenger = &mut self.challenger;
-        let reply = Reply::new(&mut self.stack.main.av, |w| challenger.write_reply(w));
-        if reply.is_some() {
-            self.replies.keep(reply);
-        }
+        self.replies
+            .keep(&mut self.stack.main.av, |w| challenger.write_reply(w));
         match event {
             ChallengerEvent::Authenticated { video, audio } => {
                 self.authenticated = true;

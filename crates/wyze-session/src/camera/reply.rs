@@ -6,7 +6,7 @@ use heapless::Vec;
 use tutk_av::{IoctlTicket, Responder};
 use tutk_core::wire::Writer;
 use wyze_kauth::Code;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::request::MAX_REQUESTS;
 
@@ -19,15 +19,31 @@ const MAX_REPLY_LEN: usize = 1000;
 pub(super) struct Replies(Vec<Reply, MAX_REQUESTS>);
 
 impl Replies {
-    /// Keeps an answer in place of an earlier one of its code, or of the oldest when there is no room.
-    pub(super) fn keep(&mut self, reply: Option<Reply>) {
-        let Some(reply) = reply else { return };
-        let same = self.0.iter().position(|r| r.code == reply.code);
+    /// Keeps the HL message that `write` produces, in place of an earlier one of its code, or of the oldest when there is no
+    /// room. `false` when it produces none or a longer one than an IOCTRL carries.
+    pub(super) fn keep(
+        &mut self,
+        av: &mut Responder<'_>,
+        write: impl FnOnce(&mut Writer<'_>) -> Option<Code>,
+    ) -> bool {
+        let mut memory = Zeroizing::new([0u8; MAX_REPLY_LEN]);
+        let mut writer = Writer::new(&mut *memory);
+        let (Some(code), Ok(message)) = (write(&mut writer), writer.finish()) else {
+            return false;
+        };
+        let same = self.0.iter().position(|r| r.code == code);
         if let Some(at) = same.or(self.0.is_full().then_some(0)) {
             self.0.remove(at);
         }
+        let reply = Reply {
+            code,
+            message: Vec::new(),
+            ticket: av.ioctl_ticket(),
+            due: true,
+        };
         // There is room now.
         let _ = self.0.push(reply);
+        self.0.last_mut().is_some_and(|kept| kept.fill(message))
     }
 
     /// The same request again: the same answer again, if it is kept.
@@ -73,21 +89,11 @@ impl fmt::Debug for Reply {
 }
 
 impl Reply {
-    /// The HL message that `write` produces; `None` when it produces none or a longer one than an IOCTRL carries.
-    pub(super) fn new(
-        av: &mut Responder<'_>,
-        write: impl FnOnce(&mut Writer<'_>) -> Option<Code>,
-    ) -> Option<Self> {
-        let mut memory = [0u8; MAX_REPLY_LEN];
-        let mut writer = Writer::new(&mut memory);
-        let code = write(&mut writer)?;
-        let message = Vec::from_slice(writer.finish().ok()?).ok()?;
-        Some(Self {
-            code,
-            message,
-            ticket: av.ioctl_ticket(),
-            due: true,
-        })
+    /// Overwrites all of its room first: the move to where it lies brought along what the stack held.
+    fn fill(&mut self, message: &[u8]) -> bool {
+        let zeroed = self.message.resize(MAX_REPLY_LEN, 0).is_ok();
+        self.message.clear();
+        zeroed && self.message.extend_from_slice(message).is_ok()
     }
 }
 
@@ -108,10 +114,11 @@ mod tests {
         let mut av = Responder::new(&ResponderConfig::default(), &mut [], cx);
         let mut replies = Replies::default();
         let mut keep = |replies: &mut Replies, code: u16, body: u8| {
-            replies.keep(Reply::new(&mut av, |w| {
+            let kept = replies.keep(&mut av, |w| {
                 hl::write(w, 36, Code(code), |w| w.bytes(&[body]));
                 Some(Code(code))
-            }));
+            });
+            assert!(kept);
         };
         for (code, body) in [(10_101, 1), (10_103, 2), (10_101, 3)] {
             keep(&mut replies, code, body);

@@ -40,8 +40,8 @@ pub(crate) fn addr(s: &str) -> SocketAddr {
 pub(crate) struct Room {
     video: Vec<u8>,
     audio: Vec<u8>,
-    handshake: [u8; 512],
-    control: [u8; 2048],
+    pub(crate) handshake: [u8; 512],
+    pub(crate) control: [u8; 2048],
     repair: RepairMemory,
     pub(crate) resend: Vec<u8>,
     pub(crate) parity: Vec<ParityGroup>,

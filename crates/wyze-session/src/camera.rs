@@ -370,6 +370,7 @@ impl<'m> Camera<'m> {
             iotc: self.stack.iotc.stats(),
             dtls: self.stack.main.dtls.stats(),
             av: self.stack.main.av.stats(),
+            kauth: self.challenger.stats(),
         }
     }
 

@@ -335,7 +335,14 @@ impl<'m> Client<'m> {
             iotc: self.stack.iotc.stats(),
             dtls: self.stack.main.dtls.stats(),
             av: self.stack.main.av.stats(),
+            kauth: self.auth.stats(),
         }
+    }
+
+    /// Counters of the frames of a stream; `None` in chunk mode.
+    #[cfg(feature = "frames")]
+    pub fn frame_stats(&self, stream: Stream) -> Option<crate::AssemblerStats> {
+        self.receiver(stream).stats()
     }
 
     fn receiver(&self, stream: Stream) -> &Receiver<'m> {

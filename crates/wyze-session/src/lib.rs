@@ -122,6 +122,8 @@ pub use talk::{MAX_TALK_FRAME, TalkError};
 pub use transmit::{Stats, Transmit};
 
 pub use core::time::Duration;
+#[cfg(feature = "frames")]
+pub use tutk_av::AssemblerStats;
 pub use tutk_av::{
     AudioFormat, Chunk, Codec, DropReason, Dropped, Frame, FrameInfo, Generation, OutFrame,
     Outgoing, Stream, TalkFrame,

@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 use core::time::Duration;
 
 #[cfg(feature = "frames")]
-use tutk_av::Assembler;
+use tutk_av::{Assembler, AssemblerStats};
 use tutk_av::{AssemblerConfig, ChunkStream, Dropped, MediaPacket, Output, Stream};
 use tutk_core::Instant;
 
@@ -105,6 +105,14 @@ impl<'m> Receiver<'m> {
         }
     }
 
+    #[cfg(feature = "frames")]
+    pub(crate) fn stats(&self) -> Option<AssemblerStats> {
+        match self {
+            Self::Frames { assembler, .. } => Some(assembler.stats()),
+            Self::Chunks { .. } => None,
+        }
+    }
+
     /// The event for what [`poll`](Self::poll) answered.
     pub(crate) fn event(&self, output: Output) -> Option<Event<'_>> {
         let stream = match self {
@@ -163,6 +171,8 @@ mod tests {
             }
             let due = waits.then_some(now + AssemblerConfig::VIDEO.reorder);
             assert_eq!(receiver.poll_timeout(), due);
+            let packets = receiver.stats().map(|stats| stats.packets);
+            assert_eq!(packets, waits.then_some(2));
         }
     }
 }

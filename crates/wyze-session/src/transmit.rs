@@ -31,4 +31,6 @@ pub struct Stats<'a> {
     pub dtls: &'a tutk_dtls::Stats,
     /// AV messages.
     pub av: tutk_av::LinkStats,
+    /// K-commands of the challenge.
+    pub kauth: wyze_kauth::Stats,
 }

@@ -96,6 +96,22 @@ fn a_gap_is_waited_for_then_given_up_and_gates_until_a_key_frame() {
 }
 
 #[test]
+fn every_packet_is_counted_and_what_came_before_by_whether_its_frame_is_still_under_way() {
+    let mut memory = [0; 10 * 1026];
+    let mut video = Assembler::new(Stream::Video, &mut memory, AssemblerConfig::VIDEO);
+    let packets = frame(1, true, 3000);
+    push(&mut video, at(0), &packets[..2]);
+    push(&mut video, at(0), &packets[..2]);
+    let stats = video.stats();
+    assert_eq!((stats.packets, stats.duplicates, stats.late), (4, 2, 0));
+    push(&mut video, at(0), &packets[2..]);
+    assert_eq!(poll(&mut video, at(0)), [(1, None)]);
+    push(&mut video, at(0), &packets);
+    let stats = video.stats();
+    assert_eq!((stats.packets, stats.duplicates, stats.late), (8, 2, 3));
+}
+
+#[test]
 fn the_widest_gap_is_given_up_in_a_bounded_number_of_polls() {
     let mut memory = [0; 30 * 1026];
     let mut video = Assembler::new(Stream::Video, &mut memory, AssemblerConfig::VIDEO);

@@ -114,3 +114,27 @@ fn media_without_lossless_mode_is_counted_too() {
         assert_eq!((stats.rx_media, stats.rx_resent), (3, 3));
     });
 }
+
+#[test]
+fn packets_asked_for_and_copies_of_what_is_there_are_counted() {
+    with_pair(true, |pair| {
+        let mut packets = pair.frame(10);
+        packets.remove(6);
+        packets.remove(3);
+        pair.give_app(&packets);
+        pair.advance(20);
+        assert_eq!(pair.requests(), [(2, vec![3, 6])]);
+        assert_eq!(pair.app.stats().tx_requests, 2);
+        let copies = take(&mut pair.camera, &mut pair.cx);
+        pair.advance(100);
+        // Its first copies are slow: both are asked for again.
+        assert_eq!(pair.requests(), [(2, vec![3, 6])]);
+        assert_eq!(pair.app.stats().tx_requests, 4);
+        pair.give_app(&copies);
+        assert_eq!(pair.app.stats().rx_resent_in_vain, 0);
+        let copies = take(&mut pair.camera, &mut pair.cx);
+        pair.give_app(&copies);
+        let stats = pair.app.stats();
+        assert_eq!((stats.rx_repaired, stats.rx_resent_in_vain), (2, 2));
+    });
+}

@@ -207,7 +207,7 @@ impl Pair<'_> {
     }
 
     /// What the app asks for now: edge and list of each ACK that has one.
-    fn requests(&mut self) -> Vec<(u16, Vec<u16>)> {
+    pub(crate) fn requests(&mut self) -> Vec<(u16, Vec<u16>)> {
         let mut requests = Vec::new();
         for message in take(&mut self.app, &mut self.cx) {
             if let Ok(Message::Ack(ack)) = Message::parse(&message)

@@ -237,13 +237,15 @@ fn answers_of_another_device_only_are_told_apart_from_silence() {
         [],
         "it does not answer a search for somebody else"
     );
-    assert!(net.device.stats().rx_foreign_uid > 0);
+    assert_eq!(net.device.stats().rx_foreign_uid, 4, "searches a second");
 
     // One that answers every search.
     let reply = wire::SearchReply::new(*b"OTHERCAMERAOTHERCAM1", [0; 8]);
     let mut answer = zerocopy::IntoBytes::as_bytes(&reply).to_vec();
     tutk_transcode::encode(&mut answer);
     net.deliver(Side::Client, net.device_at, &answer);
+    let stats = net.client.stats();
+    assert_eq!((stats.rx_datagrams, stats.rx_foreign_uid), (1, 1));
     net.run(5 * SECOND);
     let limit = Instant::from_millis(5000);
     assert_eq!(net.failed, [(limit, Side::Client, Error::OtherDevice)]);
@@ -440,8 +442,10 @@ fn the_camera_may_move_too() {
         net.payload(Side::Device, 0, b"moved");
         net.run(Duration::from_millis(10));
         assert_ne!(net.client.peer(), Some(net.device_at));
+        assert_eq!(net.client.stats().peer_moved, 1);
         net.client.authenticated(net.device_at);
         assert_eq!(net.client.peer(), Some(net.device_at));
+        assert_eq!(net.client.stats().peer_moved, 2);
     }
 }
 

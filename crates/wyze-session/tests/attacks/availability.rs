@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tutk_core::Layer;
 use tutk_core::TxBuf;
-use tutk_core::wire::Writer;
 use tutk_dtls::{ClientConfig as DtlsConfig, Psk, RECOMMENDED_REASSEMBLY};
 use tutk_iotc::wire::{Control, Direction, STAGE_SEARCH, Search, SearchHead, Session};
 use tutk_testkit::pump::Node;
@@ -265,34 +264,4 @@ fn an_alive_is_answered_by_one_of_its_length() {
         assert_eq!(answers.clone().count(), 1);
         assert!(answers.all(|(to, d)| *to == addr(DEVICE) && d.len() == alive.len()));
     });
-}
-
-/// Who knows the PSK and poses as the camera can have one block decrypted in a session, and no second one.
-#[test]
-fn a_client_decrypts_one_challenge_in_a_session() {
-    let (enr, mac) = (enr(ENR), mac());
-    let mut auth = kauth::Authenticator::new(&kauth::AuthenticatorConfig {
-        enr: &enr,
-        parent_enr: None,
-        mac: &mac,
-        video: true,
-        audio: true,
-        hello: kauth::Hello::Empty,
-        command: kauth::ResponseCommand::K10002,
-        open_user_id: None,
-    });
-    let mut answers = 0;
-    for block in 0..=255u8 {
-        let mut memory = [0; 200];
-        let sent = auth.poll_request(&mut Writer::new(&mut memory));
-        answers += usize::from(sent == Some(kauth::Code::K10002));
-        let challenge = [&[3][..], &[block; 16]].concat();
-        let message = kauth::Message {
-            version: 1,
-            code: kauth::Code::K10001,
-            payload: &challenge,
-        };
-        assert!(matches!(auth.handle_message(&message), Ok(None)));
-    }
-    assert_eq!(answers, 1);
 }

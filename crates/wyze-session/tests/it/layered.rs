@@ -31,6 +31,8 @@ struct Layered<'m> {
     challenger: Challenger,
     /// Code and body of each K-command that came.
     asked: Vec<(Code, Vec<u8>)>,
+    /// How many challenges of its own choice follow the first one.
+    further: u8,
     out: VecDeque<Vec<u8>>,
     to: SocketAddr,
 }
@@ -50,6 +52,7 @@ impl<'m> Layered<'m> {
                 info: CameraDescription::new("HL_CAM4", "4.52.9.4188", mac),
             }),
             asked: Vec::new(),
+            further: 0,
             out: VecDeque::new(),
             to: addr(DEVICE),
         }
@@ -72,6 +75,16 @@ impl<'m> Layered<'m> {
             payload.resize(LONG, b' ');
         }
         self.tell(cx, code, &payload);
+        if code == Code::K10001 {
+            self.challenge(cx);
+        }
+    }
+
+    /// Sends the further challenges.
+    fn challenge(&mut self, cx: &mut Cx<'_>) {
+        for block in 0..self.further {
+            self.tell(cx, Code::K10001, &[&[3][..], &[block; 16]].concat());
+        }
     }
 
     /// Sends a K-command in as many packets as it takes.
@@ -182,13 +195,14 @@ impl Node for Layered<'_> {
 
 /// A client that such a camera has let in, handed to `then`.
 fn with_pair(then: impl FnOnce(&mut World, &mut ClientNode<'_>, &mut Layered<'_>)) {
-    with_pair_by(ResponseCommand::K10002, None, then);
+    with_pair_by(ResponseCommand::K10002, None, 0, then);
 }
 
-/// The same, logged in by this command.
+/// The same, logged in by this command, with so many `further` challenges.
 fn with_pair_by(
     command: ResponseCommand,
     open_user_id: Option<&OpenUserId>,
+    further: u8,
     then: impl FnOnce(&mut World, &mut ClientNode<'_>, &mut Layered<'_>),
 ) {
     let mut world = World::new(3, Net::new(3, Faults::NONE));
@@ -203,7 +217,10 @@ fn with_pair_by(
         ..ClientConfig::new(uid(), &enr, &mac, &targets)
     };
     let mut client = ClientNode::new(&config, &mut room, cx);
-    let mut camera = Layered::new(&enr, &mac, &mut memory, cx);
+    let mut camera = Layered {
+        further,
+        ..Layered::new(&enr, &mac, &mut memory, cx)
+    };
     while !client.authenticated && client.closed.is_none() {
         assert!(world.step(&mut [&mut client, &mut camera]));
     }
@@ -220,7 +237,7 @@ fn k10006_and_k10008_carry_the_user_id_and_let_the_client_in() {
     let user = OpenUserId::new("0a1b2c3d-open-user").unwrap();
     for user in [None, Some(&user)] {
         let open_user_id = user.map_or("", OpenUserId::as_str).as_bytes();
-        with_pair_by(ResponseCommand::K10006, user, |_, client, camera| {
+        with_pair_by(ResponseCommand::K10006, user, 0, |_, client, camera| {
             assert!(client.authenticated);
             let (code, payload) = camera.asked.last().unwrap();
             assert_eq!(*code, Code::K10006);
@@ -228,7 +245,7 @@ fn k10006_and_k10008_carry_the_user_id_and_let_the_client_in() {
             assert_eq!(login.open_user_id, open_user_id);
             assert!(login.auth.video && login.auth.audio);
         });
-        with_pair_by(ResponseCommand::K10008, user, |_, client, camera| {
+        with_pair_by(ResponseCommand::K10008, user, 0, |_, client, camera| {
             assert!(client.authenticated);
             let (code, payload) = camera.asked.last().unwrap();
             assert_eq!(*code, Code::K10008);
@@ -276,4 +293,23 @@ fn a_command_of_the_cameras_own_in_two_packets_is_a_message() {
         run_for(world, 500, client, camera);
         assert_eq!(client.messages, 1);
     });
+}
+
+/// Who knows the PSK and poses as the camera can have one block decrypted in a session, and no second one.
+#[test]
+fn a_client_decrypts_one_challenge_in_a_session() {
+    with_pair_by(
+        ResponseCommand::K10002,
+        None,
+        100,
+        |world, client, camera| {
+            // Right behind the first, and once it is in.
+            camera.challenge(&mut Cx::new(world.now, &mut world.rng));
+            run_for(world, 5000, client, camera);
+            assert_eq!(client.closed, None);
+            let answers = camera.asked.iter();
+            assert_eq!(answers.filter(|(code, _)| *code == Code::K10002).count(), 1);
+            assert_eq!(client.client.stats().kauth.rx_unexpected, 100);
+        },
+    );
 }

@@ -6,7 +6,8 @@ use crate::common::*;
 use tutk_testkit::net::{Faults, Net};
 use tutk_testkit::pump::World;
 use wyze_session::{
-    CameraConfig, Cause, ClientConfig, Cx, Framings, Instant, Phase, Status, Suites,
+    AssemblerStats, CameraConfig, Cause, ClientConfig, Cx, Framings, Instant, Phase, Status,
+    Stream, Suites, kauth,
 };
 
 struct Outcome {
@@ -18,6 +19,11 @@ struct Outcome {
     sent_audio: Vec<Seen>,
     client_closed: Option<Cause>,
     camera_closed: Option<Cause>,
+    /// Media packets that the client received, and what became of them, video first.
+    rx_media: u32,
+    frames: [AssemblerStats; 2],
+    /// Of client and camera.
+    kauth: [kauth::Stats; 2],
 }
 
 #[derive(Clone, Copy)]
@@ -98,7 +104,12 @@ fn watch(seed: u64, setup: Setup) -> Outcome {
     client.client.close();
     let settle = world.now + Duration::from_secs(12);
     world.run_until(settle, &mut [&mut client, &mut camera]);
+    let stats = client.client.stats();
+    let frames = [Stream::Video, Stream::Audio].map(|s| client.client.frame_stats(s).unwrap());
     Outcome {
+        rx_media: stats.av.rx_media,
+        frames,
+        kauth: [stats.kauth, camera.camera.stats().kauth],
         phases: client.told.phases,
         authenticated: client.told.authenticated,
         video: client.told.video,
@@ -151,6 +162,11 @@ fn a_perfect_network_delivers_every_frame_in_every_combination() {
                 assert_eq!(o.client_closed, Some(Cause::Local));
                 assert_eq!(o.camera_closed, Some(Cause::Peer));
                 assert_eq!(o.phases.len(), 4, "{:?}", o.phases);
+                let [video, audio] = o.frames;
+                assert_eq!((video.frames, audio.frames), (40, 50));
+                assert_eq!(video.packets + audio.packets, o.rx_media);
+                assert_eq!((video.duplicates, video.dropped), (0, 0));
+                assert_eq!(o.kauth, [kauth::Stats::default(); 2]);
             }
         }
     }

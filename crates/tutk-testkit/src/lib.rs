@@ -37,3 +37,19 @@ pub fn differ(texts: &[String], words: &[&str]) {
     sorted.dedup();
     assert_eq!(sorted.len(), texts.len(), "{texts:?}");
 }
+
+/// The ways in which a program could write `secret` by accident: as text, as hexadecimal, as the list that `{:?}`, `{:x?}` and
+/// `{:02x?}` make of bytes.
+pub fn spellings(secret: &[u8]) -> Vec<String> {
+    let list = |all: String| all.trim_matches(['[', ']']).to_owned();
+    vec![
+        String::from_utf8_lossy(secret).into_owned(),
+        hex::encode(secret),
+        hex::encode_upper(secret),
+        list(format!("{secret:?}")),
+        list(format!("{secret:x?}")),
+        list(format!("{secret:X?}")),
+        list(format!("{secret:02x?}")),
+        list(format!("{secret:02X?}")),
+    ]
+}

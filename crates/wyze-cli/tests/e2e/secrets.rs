@@ -1,35 +1,56 @@
 //! No output and no log ever holds what identifies or opens a camera.
 
 use tempfile::tempdir;
+use tutk_testkit::spellings;
 use wyze_std::session::kauth::{Enr, Mac, auth_key, psk};
 
 use crate::harness::*;
 
-/// Every way in which a secret could be spelled.
-fn spellings() -> Vec<String> {
+/// What identifies or opens the camera.
+fn secrets() -> Vec<Vec<u8>> {
     let (enr, mac) = (Enr::new(ENR).unwrap(), Mac::new(MAC).unwrap());
-    let key = auth_key(&enr, &mac);
-    let secrets: [&[u8]; 5] = [
-        UID.as_bytes(),
-        &ENR.as_bytes()[..16],
-        &ENR.as_bytes()[16..],
-        MAC.as_bytes(),
-        &key,
-    ];
-    let mut spellings = Vec::new();
-    for secret in secrets.into_iter().chain([&psk(&enr).expose()[..8]]) {
-        spellings.push(String::from_utf8_lossy(secret).into_owned());
-        spellings.push(secret.iter().map(|b| format!("{b:02x}")).collect());
-        let decimal = format!("{secret:?}");
-        spellings.push(decimal.trim_matches(['[', ']']).to_owned());
+    vec![
+        UID.into(),
+        ENR[..16].into(),
+        ENR[16..].into(),
+        MAC.into(),
+        auth_key(&enr, &mac).into(),
+        psk(&enr).expose()[..8].into(),
+    ]
+}
+
+/// What a session recorded with its key log worked out: master secret, challenge and answer.
+fn of_the_session(pcap: &str, keys: &str) -> Vec<Vec<u8>> {
+    let decode = |hex: &str| {
+        let digits = hex.as_bytes().chunks(2).map(|c| str::from_utf8(c).unwrap());
+        digits.map(|d| u8::from_str_radix(d, 16).unwrap()).collect()
+    };
+    let lines = std::fs::read_to_string(keys).unwrap();
+    let mut secrets: Vec<Vec<u8>> = lines
+        .lines()
+        .map(|line| decode(line.rsplit(' ').next().unwrap()))
+        .collect();
+    let output = wyze(&["dissect", pcap, "--keylog", keys, "--json"]);
+    assert_succeeds(&output);
+    let dissected = stdout(&output);
+    for name in ["challenge", "response"] {
+        let field = format!("\"name\":\"{name}\",");
+        let (_, rest) = dissected.split_once(&field).expect(name);
+        let (_, value) = rest.split_once("\"value\":\"").unwrap();
+        secrets.push(decode(&value[..32]));
     }
-    spellings
+    secrets
 }
 
 /// Nothing that identifies or opens the camera is in `said`, however spelled.
 #[track_caller]
 pub(crate) fn assert_none_of_them(said: &str) {
-    for spelling in spellings() {
+    assert_none_of(&secrets(), said);
+}
+
+#[track_caller]
+fn assert_none_of(secrets: &[Vec<u8>], said: &str) {
+    for spelling in secrets.iter().flat_map(|secret| spellings(secret)) {
         assert!(!said.contains(&spelling), "{spelling:?} is in the output");
     }
 }
@@ -78,13 +99,18 @@ fn a_whole_session_at_the_highest_log_level_shows_no_secret() {
     for framing in ["transcode", "cc51"] {
         let camera = Camera::start(&["-vv", "--framing", framing]);
         let folder = tempdir().unwrap();
-        let path = folder.path().join("x.mp4");
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let (pcap, keys) = (path("x.pcap"), path("x.keys"));
         let output = wyze(&[
             "-vv",
             "stream",
             &camera.url(),
             "-o",
-            path.to_str().unwrap(),
+            &path("x.mp4"),
+            "--pcap",
+            &pcap,
+            "--keylog",
+            &keys,
             "-n",
             "20",
             "--json",
@@ -112,6 +138,7 @@ fn a_whole_session_at_the_highest_log_level_shows_no_secret() {
             );
         }
         assert_none_of_them(&all);
+        assert_none_of(&of_the_session(&pcap, &keys), &all);
     }
 }
 

@@ -24,7 +24,7 @@ const LONG: usize = hl::MAX_PAYLOAD;
 /// A request that no part of the session knows.
 const ASKED: Code = Code(11_000);
 
-struct Layered<'m> {
+pub(crate) struct Layered<'m> {
     iotc: Device,
     dtls: Server<'m>,
     av: Responder<'m>,
@@ -33,7 +33,9 @@ struct Layered<'m> {
     asked: Vec<(Code, Vec<u8>)>,
     /// How many challenges of its own choice follow the first one.
     further: u8,
-    out: VecDeque<Vec<u8>>,
+    /// What it challenged the client with at first.
+    pub(crate) challenges: Vec<Vec<u8>>,
+    pub(crate) out: VecDeque<Vec<u8>>,
     to: SocketAddr,
 }
 
@@ -53,6 +55,7 @@ impl<'m> Layered<'m> {
             }),
             asked: Vec::new(),
             further: 0,
+            challenges: Vec::new(),
             out: VecDeque::new(),
             to: addr(DEVICE),
         }
@@ -76,8 +79,15 @@ impl<'m> Layered<'m> {
         }
         self.tell(cx, code, &payload);
         if code == Code::K10001 {
+            self.challenges.push(payload);
             self.challenge(cx);
         }
+    }
+
+    /// The client's answers to challenges.
+    pub(crate) fn answers(&self) -> impl Iterator<Item = &[u8]> {
+        let answers = self.asked.iter().filter(|(code, _)| *code == Code::K10002);
+        answers.map(|(_, payload)| &payload[..])
     }
 
     /// Sends the further challenges.
@@ -88,7 +98,7 @@ impl<'m> Layered<'m> {
     }
 
     /// Sends a K-command in as many packets as it takes.
-    fn tell(&mut self, cx: &mut Cx<'_>, code: Code, payload: &[u8]) {
+    pub(crate) fn tell(&mut self, cx: &mut Cx<'_>, code: Code, payload: &[u8]) {
         let mut memory = [0; hl::MAX_MESSAGE];
         let mut w = Writer::new(&mut memory);
         hl::write(&mut w, 36, code, |w| w.bytes(payload));
@@ -101,7 +111,7 @@ impl<'m> Layered<'m> {
     }
 
     /// Seals and queues what `write` writes; `false` when that is nothing.
-    fn send(
+    pub(crate) fn send(
         &mut self,
         cx: &mut Cx<'_>,
         write: impl FnOnce(&mut Responder<'m>, &mut TxBuf<'_>) -> bool,
@@ -198,7 +208,15 @@ fn with_pair(then: impl FnOnce(&mut World, &mut ClientNode<'_>, &mut Layered<'_>
     with_pair_by(ResponseCommand::K10002, None, 0, then);
 }
 
-/// The same, logged in by this command, with so many `further` challenges.
+/// The same with so many `further` challenges.
+pub(crate) fn with_challenges(
+    further: u8,
+    then: impl FnOnce(&mut World, &mut ClientNode<'_>, &mut Layered<'_>),
+) {
+    with_pair_by(ResponseCommand::K10002, None, further, then);
+}
+
+/// The same, logged in by this command.
 fn with_pair_by(
     command: ResponseCommand,
     open_user_id: Option<&OpenUserId>,
@@ -217,6 +235,8 @@ fn with_pair_by(
         ..ClientConfig::new(uid(), &enr, &mac, &targets)
     };
     let mut client = ClientNode::new(&config, &mut room, cx);
+    #[cfg(feature = "keylog")]
+    client.client.log_keys();
     let mut camera = Layered {
         further,
         ..Layered::new(&enr, &mac, &mut memory, cx)
@@ -227,7 +247,12 @@ fn with_pair_by(
     then(&mut world, &mut client, &mut camera);
 }
 
-fn run_for(world: &mut World, millis: u64, client: &mut ClientNode<'_>, camera: &mut Layered<'_>) {
+pub(crate) fn run_for(
+    world: &mut World,
+    millis: u64,
+    client: &mut ClientNode<'_>,
+    camera: &mut Layered<'_>,
+) {
     let later = world.now + core::time::Duration::from_millis(millis);
     world.run_until(later, &mut [client, camera]);
 }
@@ -298,18 +323,12 @@ fn a_command_of_the_cameras_own_in_two_packets_is_a_message() {
 /// Who knows the PSK and poses as the camera can have one block decrypted in a session, and no second one.
 #[test]
 fn a_client_decrypts_one_challenge_in_a_session() {
-    with_pair_by(
-        ResponseCommand::K10002,
-        None,
-        100,
-        |world, client, camera| {
-            // Right behind the first, and once it is in.
-            camera.challenge(&mut Cx::new(world.now, &mut world.rng));
-            run_for(world, 5000, client, camera);
-            assert_eq!(client.closed, None);
-            let answers = camera.asked.iter();
-            assert_eq!(answers.filter(|(code, _)| *code == Code::K10002).count(), 1);
-            assert_eq!(client.client.stats().kauth.rx_unexpected, 100);
-        },
-    );
+    with_challenges(100, |world, client, camera| {
+        // Right behind the first, and once it is in.
+        camera.challenge(&mut Cx::new(world.now, &mut world.rng));
+        run_for(world, 5000, client, camera);
+        assert_eq!(client.closed, None);
+        assert_eq!((camera.challenges.len(), camera.answers().count()), (1, 1));
+        assert_eq!(client.client.stats().kauth.rx_unexpected, 100);
+    });
 }

@@ -10,6 +10,8 @@ mod evening;
 mod every;
 mod film;
 mod layered;
+#[cfg(all(feature = "log", feature = "keylog"))]
+mod logged;
 mod network;
 mod outdoor;
 mod over;

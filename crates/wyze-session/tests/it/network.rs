@@ -121,6 +121,16 @@ fn watch(seed: u64, setup: Setup) -> Outcome {
     }
 }
 
+/// The same over a network with these `faults`: whether the camera let the client in.
+#[cfg(all(feature = "log", feature = "keylog"))]
+pub(crate) fn is_let_in(seed: u64, faults: Faults) -> bool {
+    let setup = Setup {
+        faults,
+        ..Setup::default()
+    };
+    watch(seed, setup).authenticated
+}
+
 /// Every delivered frame was sent, in order, once, unchanged.
 fn assert_honest(seed: u64, delivered: &[Seen], sent: &[Seen]) {
     let mut sent = sent.iter();

@@ -8,6 +8,9 @@ mod errors;
 mod limits;
 mod lossless;
 mod lossy;
+// By its path: as a dependency it would have the whole stack built again for each mutant.
+#[path = "../../../tutk-testkit/src/reassembly.rs"]
+mod model;
 mod pair;
 mod plain;
 mod reassembly;

@@ -11,8 +11,8 @@ use tutk_iotc::{AuthKey, ClientConfig as IotcClientConfig, Device, DeviceConfig,
 
 use super::{emit, packet};
 
-/// Most that a layer may send in answer to one datagram or timer: more would make it an amplifier.
-const MAX_ANSWERS: usize = 64;
+/// Most that a layer sends when a timer is served, and that an initiator sends to begin with: a probe in each framing.
+const MOST_UNASKED: usize = 2;
 
 /// Most that an assembler may say at one moment: a frame may be numbered 256 beyond the last one handled, then each number
 /// between them is given up by itself; and no more than so many frames are held.
@@ -27,10 +27,14 @@ pub(super) fn datagrams(data: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
-/// Gives a layer every datagram in `data`, 50 ms apart, with timers and answers in between, until it dies.
-pub(super) fn feed<L: Layer>(mut layer: L, data: &[u8]) {
+/// Gives a layer every datagram in `data`, 50 ms apart, with timers and answers in between, until it dies. One datagram,
+/// which nobody authenticated, brings about `answers` at most.
+pub(super) fn feed<L: Layer>(mut layer: L, answers: usize, data: &[u8]) {
     let mut rng = crate::rng(1);
     let mut now = Instant::ZERO;
+    if !drain(&mut layer, &mut Cx::new(now, &mut rng), MOST_UNASKED) {
+        return;
+    }
     let from: SocketAddr = "192.0.2.7:32761".parse().expect("an address");
     for mut bytes in datagrams(data) {
         let cx = &mut Cx::new(now, &mut rng);
@@ -45,24 +49,30 @@ pub(super) fn feed<L: Layer>(mut layer: L, data: &[u8]) {
             }
             assert!(events <= most, "more events than bytes");
         }
-        if !drain(&mut layer, cx) || layer.handle_timeout(cx).is_err() || !drain(&mut layer, cx) {
+        if !drain(&mut layer, cx, answers)
+            || layer.handle_timeout(cx).is_err()
+            || !drain(&mut layer, cx, MOST_UNASKED)
+        {
             return;
+        }
+        if let Some(at) = layer.poll_timeout() {
+            assert!(at > now, "a timer that was served stays at {at:?}");
         }
         now += Duration::from_millis(50);
     }
 }
 
-/// Whether the layer is still alive after all it has to send.
-fn drain(layer: &mut impl Layer, cx: &mut Cx<'_>) -> bool {
+/// Whether the layer is still alive after all it has to send: at most `most` datagrams, or it were an amplifier.
+fn drain(layer: &mut impl Layer, cx: &mut Cx<'_>, most: usize) -> bool {
     let mut memory = [0; 2048];
-    for _ in 0..MAX_ANSWERS {
+    for _ in 0..=most {
         match layer.poll_transmit(cx, &mut TxBuf::new(&mut memory)) {
             Ok(true) => {}
             Ok(false) => return true,
             Err(_) => return false,
         }
     }
-    panic!("{MAX_ANSWERS} datagrams in answer to one");
+    panic!("more than {most} datagrams");
 }
 
 fn identity() -> (Uid, AuthKey) {
@@ -77,10 +87,8 @@ pub fn iotc_client(data: &[u8]) {
     let targets = ["192.0.2.7:32761".parse().expect("an address")];
     let mut rng = crate::rng(2);
     let cx = &mut Cx::new(Instant::ZERO, &mut rng);
-    feed(
-        tutk_iotc::Client::new(&IotcClientConfig::new(uid, key, &targets), cx),
-        data,
-    );
+    let config = IotcClientConfig::new(uid, key, &targets);
+    feed(tutk_iotc::Client::new(&config, cx), 2, data);
 }
 
 /// An IOTC device, both framings. What is a packet is written again, and read as the same.
@@ -89,7 +97,7 @@ pub fn iotc_device(data: &[u8]) {
     let (uid, key) = identity();
     let mut rng = crate::rng(3);
     let cx = &mut Cx::new(Instant::ZERO, &mut rng);
-    feed(Device::new(&DeviceConfig::new(uid, key), cx), data);
+    feed(Device::new(&DeviceConfig::new(uid, key), cx), 1, data);
 }
 
 /// A DTLS client that has sent its hello.
@@ -98,9 +106,7 @@ pub fn dtls_client(data: &[u8]) {
     let mut rng = crate::rng(4);
     let cx = &mut Cx::new(Instant::ZERO, &mut rng);
     let config = ClientConfig::new(Psk::new([7; 32]), b"AUTHPWD_admin");
-    let mut client = Client::new(&config, &mut memory, cx);
-    assert!(drain(&mut client, cx));
-    feed(client, data);
+    feed(Client::new(&config, &mut memory, cx), 1, data);
 }
 
 /// A DTLS server; the first byte says whether it asks for a cookie.
@@ -113,7 +119,7 @@ pub fn dtls_server(data: &[u8]) {
     let cx = &mut Cx::new(Instant::ZERO, &mut rng);
     let mut config = ServerConfig::new(Psk::new([7; 32]));
     config.cookie = choice & 1 == 1;
-    feed(Server::new(&config, &mut memory, cx), data);
+    feed(Server::new(&config, &mut memory, cx), 1, data);
 }
 
 /// AV messages, FRAMEINFO and ADTS headers: any bytes are read or refused, what was read lies within the input, and what our

@@ -5,18 +5,20 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tutk_av::{Initiator, LoginConfig, Responder, ResponderConfig};
+use tutk_av::{Generation, Initiator, LoginConfig, Responder, ResponderConfig};
 use tutk_core::wire::{Reader, Writer};
 use tutk_core::{Cx, Datagram, Instant, Layer, TxBuf};
 use tutk_dtls::{Event as DtlsEvent, Psk};
-use tutk_iotc::{AuthKey, Event as IotcEvent};
+use tutk_iotc::{AuthKey, Event as IotcEvent, Framings, wire};
 use wyze_kauth::{
     Authenticator, AuthenticatorConfig, CameraDescription, Challenger, ChallengerConfig, Hello,
     Message, ResponseCommand, Status,
 };
-use wyze_session::{Camera, CameraConfig, Client, ClientConfig, Enr, Mac};
+use wyze_session::{Camera, CameraConfig, ClientConfig, Enr, Mac};
 
-use super::session::{App, Cam, Endpoint, Room, app, device, framings, identity, suites};
+use super::endpoint::{
+    App, Cam, Choice, Endpoint, GOODBYE, MAX_BURST, Room, app, device, identity,
+};
 
 /// What an honest peer does until the fuzzer takes over.
 trait Insider {
@@ -25,7 +27,7 @@ trait Insider {
     fn timeout(&mut self, cx: &mut Cx<'_>);
     /// Everything it wants to send.
     fn speak(&mut self, cx: &mut Cx<'_>, out: &mut VecDeque<Vec<u8>>);
-    /// `message` as application data of the main channel.
+    /// `message` as application data of the main channel, where there is DTLS sealed.
     fn seal(&mut self, cx: &mut Cx<'_>, message: &[u8]) -> Option<Vec<u8>>;
     /// `payload` as it is, on a channel.
     fn wrap(&mut self, channel: u8, payload: &[u8]) -> Option<Vec<u8>>;
@@ -38,6 +40,7 @@ macro_rules! insider {
             dtls: $dtls,
             av: $av,
             kauth: $kauth,
+            generation: Generation,
             open: bool,
             queue: VecDeque<Vec<u8>>,
         }
@@ -49,8 +52,14 @@ macro_rules! insider {
                     match event {
                         IotcEvent::Open { .. } => {
                             self.dtls.reset(cx);
+                            self.iotc.set_encrypted(!self.generation.is_plain());
+                            self.av.set_generation(self.generation);
                             self.open = true;
                         }
+                        IotcEvent::Data {
+                            channel: 0,
+                            payload,
+                        } if self.generation.is_plain() => self.read_message(cx, payload),
                         IotcEvent::Data {
                             channel: 0,
                             payload,
@@ -73,7 +82,7 @@ macro_rules! insider {
                     out.push_back(tx.payload().to_vec());
                     tx.clear();
                 }
-                while self.open {
+                while self.open && !self.generation.is_plain() {
                     tx.clear();
                     let room = tx.reserve(<$iotc>::HEADROOM, <$iotc>::TAILROOM);
                     room.expect("room");
@@ -85,7 +94,7 @@ macro_rules! insider {
                     }
                     out.push_back(tx.payload().to_vec());
                 }
-                while self.dtls.is_connected() {
+                while self.is_speaking() {
                     tx.clear();
                     if self.av.poll_transmit(cx, &mut tx) != Ok(true) {
                         break;
@@ -111,7 +120,9 @@ macro_rules! insider {
                 tx.reserve(head, <$iotc>::TAILROOM + <$dtls>::TAILROOM)
                     .ok()?;
                 tx.append(message).ok()?;
-                self.dtls.seal(cx, &mut tx).ok()?;
+                if !self.generation.is_plain() {
+                    self.dtls.seal(cx, &mut tx).ok()?;
+                }
                 self.iotc.wrap(0, &mut tx).ok()?;
                 Some(tx.finish().to_vec())
             }
@@ -133,15 +144,24 @@ macro_rules! insider {
                     let DtlsEvent::Data(plain) = event else {
                         continue;
                     };
-                    let mut message = Datagram::new(app(), plain);
-                    if let Ok(Some(tutk_av::Event::Ioctl(ioctl))) =
-                        self.av.handle_datagram(cx, &mut message)
-                        && let Ok(message) = Message::parse(ioctl.payload)
-                    {
-                        let answer = self.kauth.answer(cx, &message);
-                        self.queue.extend(answer);
-                    }
+                    self.read_message(cx, plain);
                 }
+            }
+
+            fn read_message(&mut self, cx: &mut Cx<'_>, message: &mut [u8]) {
+                let mut message = Datagram::new(app(), message);
+                if let Ok(Some(tutk_av::Event::Ioctl(ioctl))) =
+                    self.av.handle_datagram(cx, &mut message)
+                    && let Ok(message) = Message::parse(ioctl.payload)
+                {
+                    let answer = self.kauth.answer(cx, &message);
+                    self.queue.extend(answer);
+                }
+            }
+
+            /// Whether AV messages flow.
+            fn is_speaking(&self) -> bool {
+                self.open && (self.generation.is_plain() || self.dtls.is_connected())
             }
         }
     };
@@ -235,63 +255,88 @@ fn play(
     subject: &mut impl Endpoint,
     peer: &mut impl Insider,
     at: SocketAddr,
-    rounds: u8,
+    (choice, rounds): (Choice, u8),
 ) {
-    let from = if at == app() { device() } else { app() };
-    for _ in 0..rounds {
+    let plain = choice.generation().is_plain();
+    // The one that has to find out that there is no DTLS takes its time.
+    let pause = Duration::from_millis(if plain { 200 } else { 60 });
+    for _ in 0..rounds % 16 {
         converse(cx, subject, peer, at);
-        cx.now += Duration::from_millis(60);
+        cx.now += pause;
         subject.timeout(cx);
         peer.timeout(cx);
     }
-    let mut r = Reader::new(data);
     let mut sink = VecDeque::new();
+    subject.drain(cx, &mut sink);
+    let mut r = Reader::new(data);
     while let Ok(op) = r.u8() {
-        let mut bytes = || {
-            let len = usize::from(r.u16_be().unwrap_or(0))
-                .min(r.rest().len())
-                .min(1200);
-            r.take(len).unwrap_or_default().to_vec()
-        };
-        let datagram = match op % 8 {
-            0 => Some(bytes()),
-            1 => peer.wrap(op >> 7, &bytes()),
-            2..=4 => peer.seal(cx, &bytes()),
-            5 => {
-                cx.now += Duration::from_millis(1 << (op >> 3 & 15).min(13));
-                subject.timeout(cx);
-                peer.timeout(cx);
-                None
-            }
-            6 => {
-                subject.call(cx, r.u8().unwrap_or(0));
-                None
-            }
-            _ => {
-                converse(cx, subject, peer, at);
-                None
-            }
-        };
-        if let Some(mut bytes) = datagram {
-            let sender = if op & 0x40 == 0 {
-                from
-            } else {
-                SocketAddr::from(([198, 51, 100, 6], 6))
-            };
-            subject.give(cx, sender, &mut bytes);
-        }
         sink.clear();
+        let most = step(op, &mut r, cx, (subject, peer), at, &mut sink);
+        let most = if plain { MAX_BURST } else { most };
+        let before = sink.len();
+        let closed = subject.is_closed();
         subject.drain(cx, &mut sink);
-        assert!(
-            subject
-                .deadline()
-                .is_none_or(|at| at <= cx.now + Duration::from_secs(60))
-        );
+        let goodbye = if subject.is_closed() && !closed {
+            GOODBYE
+        } else {
+            0
+        };
+        let answers = sink.len() - before;
+        assert!(answers <= most + goodbye, "{answers} answers to {op:#04x}");
+        if op % 8 == TIME {
+            subject.assert_served(cx.now);
+        }
     }
 }
 
-/// A client whose camera is the fuzzer's. The first byte chooses suites, framing and chunk mode, the second how far the
-/// two come honestly: searching, handshake, login, challenge, or all of it.
+/// The operation that lets time pass.
+const TIME: u8 = 5;
+
+/// One step; how many datagrams it may bring about.
+fn step<S: Endpoint>(
+    op: u8,
+    r: &mut Reader<'_>,
+    cx: &mut Cx<'_>,
+    (subject, peer): (&mut S, &mut impl Insider),
+    at: SocketAddr,
+    sink: &mut VecDeque<Vec<u8>>,
+) -> usize {
+    let mut bytes = || {
+        let len = usize::from(r.u16_be().unwrap_or(0))
+            .min(r.rest().len())
+            .min(1200);
+        r.take(len).unwrap_or_default().to_vec()
+    };
+    let (datagram, most) = match op % 8 {
+        0 => (Some(bytes()), S::ANSWERS),
+        1 => (peer.wrap(op >> 7, &bytes()), S::ANSWERS),
+        2..=4 => (peer.seal(cx, &bytes()), MAX_BURST),
+        TIME => {
+            cx.now += Duration::from_millis(1 << (op >> 3 & 15).min(13));
+            subject.timeout(cx);
+            peer.timeout(cx);
+            (None, MAX_BURST)
+        }
+        6 => {
+            subject.call(cx, r.u8().unwrap_or(0), sink);
+            (None, MAX_BURST)
+        }
+        _ => {
+            converse(cx, subject, peer, at);
+            (None, MAX_BURST)
+        }
+    };
+    if let Some(mut bytes) = datagram {
+        let known = if at == app() { device() } else { app() };
+        let stranger = SocketAddr::from(([198, 51, 100, 6], 6));
+        let from = if op & 0x40 == 0 { known } else { stranger };
+        subject.give(cx, from, &mut bytes);
+    }
+    most
+}
+
+/// A client whose camera is the fuzzer's. The first byte chooses suites, framing, chunk mode, lossless mode and generation,
+/// the second how far the two come honestly: searching, handshake, login, challenge, or all of it.
 pub fn session_client(data: &[u8]) {
     run_client(data);
 }
@@ -300,25 +345,37 @@ fn run_client(data: &[u8]) -> bool {
     let [choice, rounds, script @ ..] = data else {
         return false;
     };
+    let choice = Choice(*choice);
     let (uid, enr, mac) = identity();
     let targets = [device()];
     let mut rng = crate::rng(9);
     let mut cx = Cx::new(Instant::ZERO, &mut rng);
-    let mut room = Room::new(if choice & 16 == 0 { 8192 } else { 0 });
+    let mut room = Room::new(if choice.chunks() { 0 } else { 8192 });
     let config = ClientConfig {
-        suites: suites(*choice),
-        framings: framings(*choice),
-        resend: choice & 32 == 0,
+        suites: choice.suites(),
+        framings: choice.framings(),
+        resend: choice.resend(),
+        plain: choice.plain(),
         ..ClientConfig::new(uid, &enr, &mac, &targets)
     };
-    let mut subject = App::new(Client::new(&config, room.storage(), &mut cx), false);
+    let mut subject = App::new(config, room.storage(), false, &mut cx);
     let key = AuthKey::new(wyze_kauth::auth_key(&enr, &mac));
     let device_config = tutk_iotc::DeviceConfig {
-        framings: framings(*choice),
+        framings: if choice.generation().is_plain() {
+            Framings::TRANSCODE
+        } else {
+            choice.framings()
+        },
+        version: match choice.generation() {
+            Generation::Dtls => wire::VERSION,
+            Generation::Session25 => wire::VERSION_SESSION25,
+            // Of one that was seen.
+            Generation::Session16 => 0x12,
+        },
         ..tutk_iotc::DeviceConfig::new(uid, key)
     };
     let mut server = tutk_dtls::ServerConfig::new(psk(&enr));
-    server.suites = suites(*choice);
+    server.suites = choice.suites();
     let (mut memory, mut control) = ([0; 512], [0; 1024]);
     let responder = ResponderConfig {
         resend: true,
@@ -329,10 +386,12 @@ fn run_client(data: &[u8]) -> bool {
         dtls: tutk_dtls::Server::new(&server, &mut memory, &mut cx),
         av: Responder::new(&responder, &mut control, &mut cx),
         kauth: challenger(&enr, &mac),
+        generation: choice.generation(),
         open: false,
         queue: VecDeque::new(),
     };
-    play(script, &mut cx, &mut subject, &mut peer, app(), rounds % 16);
+    let how = (choice, *rounds);
+    play(script, &mut cx, &mut subject, &mut peer, app(), how);
     subject.client.is_authenticated()
 }
 
@@ -345,24 +404,26 @@ fn run_camera(data: &[u8]) -> bool {
     let [choice, rounds, script @ ..] = data else {
         return false;
     };
+    let choice = Choice(*choice);
     let (uid, enr, mac) = identity();
     let targets = [device()];
     let mut rng = crate::rng(10);
     let mut cx = Cx::new(Instant::ZERO, &mut rng);
     let mut room = Room::new(0);
     let config = CameraConfig {
-        suites: suites(*choice),
-        framings: framings(*choice),
+        suites: choice.suites(),
+        framings: choice.framings(),
+        generation: choice.generation(),
         ..CameraConfig::new(uid, &enr, &mac)
     };
-    let mut subject = Cam::new(Camera::new(&config, room.storage(), &mut cx));
+    let mut subject = Cam::new(Camera::new(&config, room.storage(), &mut cx), false);
     let key = AuthKey::new(wyze_kauth::auth_key(&enr, &mac));
     let client_config = tutk_iotc::ClientConfig {
-        framings: framings(*choice),
+        framings: choice.framings(),
         ..tutk_iotc::ClientConfig::new(uid, key, &targets)
     };
     let mut client = tutk_dtls::ClientConfig::new(psk(&enr), wyze_kauth::PSK_IDENTITY);
-    client.suites = suites(*choice);
+    client.suites = choice.suites();
     let (mut memory, mut control) = ([0; 512], [0; 1024]);
     let login = LoginConfig {
         user: b"admin",
@@ -374,18 +435,13 @@ fn run_camera(data: &[u8]) -> bool {
         dtls: tutk_dtls::Client::new(&client, &mut memory, &mut cx),
         av: Initiator::new(&login, &mut control, &mut cx),
         kauth: authenticator(&enr, &mac),
+        generation: choice.generation(),
         open: false,
         queue: VecDeque::new(),
     };
-    play(
-        script,
-        &mut cx,
-        &mut subject,
-        &mut peer,
-        device(),
-        rounds % 16,
-    );
-    subject.let_in
+    let how = (choice, *rounds);
+    play(script, &mut cx, &mut subject, &mut peer, device(), how);
+    subject.let_in()
 }
 
 fn psk(enr: &Enr) -> Psk {
@@ -420,7 +476,7 @@ mod tests {
 
     #[test]
     fn an_honest_insider_gets_through() {
-        for choice in 0..8 {
+        for choice in (0..8).chain(0x40..0x48).chain(0x80..0x88) {
             assert!(run_client(&[choice, 15]), "client, choice {choice}");
             assert!(run_camera(&[choice, 15]), "camera, choice {choice}");
         }

@@ -281,7 +281,7 @@ fn run_resend(data: &[u8]) -> u32 {
             }
             _ => {
                 if let Some(mut bytes) = queue.pop_front() {
-                    let mut input = Datagram::new(super::session::app(), &mut bytes);
+                    let mut input = Datagram::new(super::endpoint::app(), &mut bytes);
                     if downwards {
                         while let Ok(Some(event)) = app.handle_datagram(&mut cx, &mut input) {
                             if let Event::Media(packet) = event {

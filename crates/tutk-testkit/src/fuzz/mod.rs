@@ -6,6 +6,7 @@
 mod dissect;
 mod dtls;
 mod emit;
+mod endpoint;
 mod feed;
 mod insider;
 mod kauth;

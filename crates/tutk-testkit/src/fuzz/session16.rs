@@ -111,7 +111,7 @@ pub fn av_session16(data: &[u8]) {
     let cx = &mut Cx::new(Instant::ZERO, &mut rng);
     let (mut app, camera) = connected(cx);
     if choice & 1 == 1 {
-        feed(camera, data);
+        feed(camera, 1, data);
         return;
     }
     let mut memory = [0; 8192];

@@ -1,5 +1,7 @@
 //! Parse, emit, parse of the AV layer: what was read is said again by our own side, and read as the same.
 
+mod answers;
+
 use std::time::Duration;
 
 use tutk_av::{
@@ -107,7 +109,12 @@ pub(super) fn av(message: &Message<'_>, data: &[u8]) {
             );
         }
         Message::Channel => acknowledgement(data, |_| {}),
-        _ => {}
+        Message::LoginReply(reply) => answers::login_reply(reply),
+        Message::Ack(ack) => answers::ack(ack),
+        Message::StatsReply { clock } => answers::stats_reply(*clock),
+        Message::Parity(parity) => answers::parity(parity),
+        // We say none of those.
+        Message::Unknown(_) => {}
     }
 }
 
@@ -164,27 +171,32 @@ fn reply(login: &Login<'_>, data: &[u8]) {
 
 /// One that watches, over a session that works.
 fn logged_in(cx: &mut Cx<'_>) -> Initiator<'static> {
-    let config = LoginConfig {
+    let login = LoginConfig {
         user: b"admin",
         password: b"",
         resend: false,
     };
-    let mut app = Initiator::new(&config, &mut [], cx);
+    let mut app = Initiator::new(&login, &mut [], cx);
     let mut camera = Responder::new(&ResponderConfig::default(), &mut [], cx);
+    log_in(&mut app, &mut camera, cx);
+    app
+}
+
+/// Lets `app` log in.
+fn log_in(app: &mut Initiator<'_>, camera: &mut Responder<'_>, cx: &mut Cx<'_>) {
     for _ in 0..2 {
-        for bytes in said(&mut app, cx) {
-            hear(&mut camera, cx, &bytes);
+        for bytes in said(app, cx) {
+            hear(camera, cx, &bytes);
         }
         cx.now += Duration::from_millis(10);
         app.handle_timeout(cx).expect("time for a login");
     }
-    for bytes in said(&mut camera, cx) {
-        hear(&mut app, cx, &bytes);
+    for bytes in said(camera, cx) {
+        hear(app, cx, &bytes);
     }
     assert!(app.is_logged_in());
     // The first acknowledgement is of nothing.
-    said(&mut app, cx);
-    app
+    said(app, cx);
 }
 
 /// The acknowledgement that follows `data`.

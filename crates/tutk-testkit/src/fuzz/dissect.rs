@@ -3,20 +3,30 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tutk_dissect::{Dissector, Options, Packet, Redactor, read_capture, text};
-use tutk_iotc::AuthKey;
+use tutk_core::Instant;
+use tutk_dissect::{
+    Dissector, KeyLog, Options, Packet, Recording, Redactor, key_log_line, read_capture, text,
+};
+use tutk_iotc::{AuthKey, Uid};
+use wyze_embedded_io::Pcap;
 use wyze_kauth::keys::{Enr, Mac};
 
 /// The secret that no redacted datagram may hold, whatever came in.
 const ENR: &str = "sim-enr-16byte!!";
 
-/// First byte even: the rest is a capture. Odd: datagrams, each with its length in front.
+/// The first byte says what follows: bit 2, a key log, its length in front; bit 0, datagrams, each with its length in front,
+/// and otherwise a capture. Bit 1: the dissector knows the camera's ENR. What the datagrams are written as is read again.
 pub fn dissect(data: &[u8]) {
-    let Some((kind, rest)) = data.split_first() else {
+    let Some((&kind, mut rest)) = data.split_first() else {
         return;
     };
-    if kind % 2 == 0 {
-        let mut dissector = Dissector::new(Options::default());
+    let keys = if kind & 4 == 0 {
+        KeyLog::new()
+    } else {
+        key_log(part(&mut rest).unwrap_or_default())
+    };
+    let mut dissector = dissector(keys, kind & 2 != 0);
+    if kind & 1 == 0 {
         // That a capture is damaged is no finding.
         let _ = read_capture(rest, |frame| {
             check(&dissector.frame(&frame));
@@ -25,41 +35,111 @@ pub fn dissect(data: &[u8]) {
         return;
     }
     let (app, camera) = addresses();
-    let mut dissector = Dissector::new(Options::default());
     let mut redactor = redactor();
-    let mut rest = rest;
-    let mut number = 0;
-    while let Some((header, tail)) = rest.split_first_chunk::<2>() {
-        let length = usize::from(u16::from_le_bytes(*header)).min(tail.len());
-        let (datagram, next) = tail.split_at(length);
-        rest = next;
-        number += 1;
-        let (from, to) = if number % 2 == 1 {
+    let mut recorded = Vec::new();
+    while let Some(datagram) = part(&mut rest) {
+        let (from, to) = if recorded.len() % 2 == 0 {
             (app, camera)
         } else {
             (camera, app)
         };
+        recorded.push((from, to, datagram));
         check(&Packet {
-            number,
+            number: recorded.len() as u64,
             time: Duration::ZERO,
             from: Some(from),
             to: Some(to),
             start: 0,
-            length,
+            length: datagram.len(),
             layers: dissector.datagram(from, to, datagram),
         });
         if let Some(redacted) = redactor.datagram(from, to, datagram) {
-            let mut clear = redacted;
-            // 0xCC51 packets and DTLS records are in clear as they are.
-            if !matches!(
-                clear.as_slice(),
-                [0x51, 0xcc, ..] | [20..=23, 0xfe, 0xfd | 0xff, ..]
-            ) {
-                tutk_transcode::decode(&mut clear);
-            }
-            let found = clear.windows(ENR.len()).any(|w| w == ENR.as_bytes());
-            assert!(!found, "a secret was left");
+            redacted_holds_nothing(redacted);
         }
+    }
+    recordings(&recorded);
+}
+
+/// The next bytes with their length in front; the last may be cut short.
+fn part<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (header, tail) = rest.split_first_chunk::<2>()?;
+    let length = usize::from(u16::from_le_bytes(*header)).min(tail.len());
+    let (part, next) = tail.split_at(length);
+    *rest = next;
+    Some(part)
+}
+
+/// The log in `text`. Each line by itself says as much as all together, and what is written is read.
+fn key_log(text: &[u8]) -> KeyLog {
+    let log = KeyLog::read(text).expect("memory can be read");
+    let lines: usize = text
+        .split(|byte| *byte == b'\n')
+        .map(|line| KeyLog::read(line).map_or(0, |log| log.len()))
+        .inspect(|entries| assert!(*entries <= 1))
+        .sum();
+    // One association may have two lines.
+    assert!(log.len() <= lines && log.is_empty() == (lines == 0));
+    if let Some((random, rest)) = text.split_first_chunk()
+        && let Some((master, _)) = rest.split_first_chunk()
+    {
+        let line = key_log_line(random, master);
+        let again = KeyLog::read(line.as_bytes()).expect("memory can be read");
+        assert_eq!(again.len(), 1);
+    }
+    log
+}
+
+fn dissector(mut keys: KeyLog, knows: bool) -> Dissector {
+    if !knows {
+        return Dissector::new(Options {
+            keys,
+            ..Options::default()
+        });
+    }
+    let (uid, enr, _) = identity();
+    keys.set_psk(wyze_kauth::psk(&enr).expose());
+    Dissector::new(Options {
+        credentials: Some((uid, AuthKey::new(*b"vW28cYGv"))),
+        keys,
+        show_secrets: true,
+    })
+}
+
+fn redacted_holds_nothing(mut datagram: Vec<u8>) {
+    // 0xCC51 packets and DTLS records are in clear as they are.
+    if !matches!(
+        datagram.as_slice(),
+        [0x51, 0xcc, ..] | [20..=23, 0xfe, 0xfd | 0xff, ..]
+    ) {
+        tutk_transcode::decode(&mut datagram);
+    }
+    let found = datagram.windows(ENR.len()).any(|w| w == ENR.as_bytes());
+    assert!(!found, "a secret was left");
+}
+
+/// What both writers make of the datagrams is read as the same.
+fn recordings(sent: &[(SocketAddr, SocketAddr, &[u8])]) {
+    let mut bytes = Vec::new();
+    let mut made_up = Recording::new(&mut bytes).expect("memory");
+    let mut bare = Pcap::new(Vec::new(), 0).expect("memory");
+    for (at, (from, to, bytes)) in sent.iter().enumerate() {
+        let at = Duration::from_millis(at as u64);
+        made_up.datagram(at, *from, *to, bytes).expect("memory");
+        if let (SocketAddr::V4(from), SocketAddr::V4(to)) = (from, to) {
+            let at = Instant::ZERO + at;
+            bare.datagram(at, *from, *to, bytes).expect("memory");
+        }
+    }
+    for capture in [bytes, bare.into_inner()] {
+        let mut read = 0;
+        let whole = read_capture(&capture[..], |frame| {
+            let udp = frame.udp().expect("a datagram");
+            assert_eq!((udp.from, udp.to, udp.payload), sent[read]);
+            assert_eq!(frame.time, Duration::from_millis(read as u64));
+            read += 1;
+            true
+        });
+        assert!(whole.is_ok() && read == sent.len());
     }
 }
 
@@ -92,9 +172,13 @@ fn addresses() -> (SocketAddr, SocketAddr) {
     )
 }
 
-fn redactor() -> Redactor {
+fn identity() -> (Uid, Enr, Mac) {
     let uid = "SIMCAMSIMCAMSIMCAM11".parse().expect("a UID");
     let (enr, mac) = (Enr::new(ENR), Mac::new("00AA11BB22CC"));
-    let (enr, mac) = (enr.expect("an ENR"), mac.expect("a MAC"));
+    (uid, enr.expect("an ENR"), mac.expect("a MAC"))
+}
+
+fn redactor() -> Redactor {
+    let (uid, enr, mac) = identity();
     Redactor::new(&uid, &AuthKey::new(*b"vW28cYGv"), &enr, &mac)
 }

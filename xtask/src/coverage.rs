@@ -130,7 +130,7 @@ fn owner(file: &str) -> Option<&'static str> {
         .iter()
         .map(|part| part.to_str().unwrap_or(""));
     let (name, folder) = (parts.next()?, parts.next()?);
-    let tests = parts.any(|part| matches!(part, "tests" | "tests.rs" | "testing.rs"));
+    let tests = parts.any(|part| matches!(part, "tests" | "tests.rs" | "testing.rs" | "fuzz.rs"));
     let known = CORE.into_iter().find(|core| *core == name)?;
     (folder == "src" && !tests).then_some(known)
 }

@@ -68,10 +68,10 @@
 //!
 //! One handshake message is reassembled at a time, in the slice that the caller lends; a message ahead of the next one
 //! is dropped and the peer repeats it. Flights are not stored but encoded again, with new record numbers.
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(not(any(test, feature = "fuzz")), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
-    not(test),
+    not(any(test, feature = "fuzz")),
     deny(
         clippy::indexing_slicing,
         clippy::unwrap_used,
@@ -134,6 +134,8 @@ pub use engine::Event;
 pub use error::{Error, Phase, SealError};
 #[cfg(feature = "keylog")]
 pub use key_log::KeyLogEntry;
+#[cfg(feature = "fuzz")]
+pub use message::dtls_message;
 #[cfg(feature = "server")]
 pub use server::Server;
 pub use stats::Stats;

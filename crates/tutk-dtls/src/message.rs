@@ -1,5 +1,17 @@
 //! Handshake messages: framing here, bodies in the submodules (RFC 6347 §4.2.2, RFC 5246 §7.4).
 
+#[cfg(any(
+    feature = "fuzz",
+    all(
+        test,
+        feature = "client",
+        feature = "server",
+        feature = "chacha",
+        feature = "cbc"
+    )
+))]
+#[cfg_attr(not(feature = "fuzz"), allow(unreachable_pub))]
+mod fuzz;
 mod hello;
 mod key_exchange;
 #[cfg(all(
@@ -11,6 +23,8 @@ mod key_exchange;
 ))]
 mod round_trip;
 
+#[cfg(feature = "fuzz")]
+pub use fuzz::dtls_message;
 pub(crate) use hello::*;
 pub(crate) use key_exchange::*;
 use sha2::Sha256;

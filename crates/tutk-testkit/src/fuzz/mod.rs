@@ -198,8 +198,8 @@ mod tests {
             .collect();
         files.sort();
         let mut names: Vec<_> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
-        // Their bodies are in wyze-cloud, wyze-media and wyze-std, each with a replay of its own.
-        names.extend(["cloud_json", "media", "url"].map(str::to_owned));
+        // Their bodies are in wyze-cloud, tutk-dtls, wyze-media and wyze-std, each with a replay of its own.
+        names.extend(["cloud_json", "dtls_message", "media", "url"].map(str::to_owned));
         names.sort();
         assert_eq!(files, names);
         let manifest = std::fs::read_to_string(fuzz_dir().join("Cargo.toml")).unwrap();

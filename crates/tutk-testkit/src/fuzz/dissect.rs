@@ -182,3 +182,28 @@ fn redactor() -> Redactor {
     let (uid, enr, mac) = identity();
     Redactor::new(&uid, &AuthKey::new(*b"vW28cYGv"), &enr, &mac)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_the_key_of_the_camera_the_sessions_of_the_corpus_are_opened() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/dissect");
+        for name in ["session_cbc_transcode", "session_cbc_cc51"] {
+            let data = std::fs::read(format!("{folder}/{name}")).unwrap();
+            let opened = [false, true].map(|knows| {
+                let mut dissector = dissector(KeyLog::new(), knows);
+                let (mut from, mut to) = addresses();
+                let (mut rest, mut opened) = (&data[1..], 0);
+                while let Some(datagram) = part(&mut rest) {
+                    let layers = dissector.datagram(from, to, datagram);
+                    opened += usize::from(layers.iter().any(|layer| layer.name == "av"));
+                    (from, to) = (to, from);
+                }
+                opened
+            });
+            assert!(opened[0] == 0 && opened[1] > 10, "{name}: {opened:?}");
+        }
+    }
+}

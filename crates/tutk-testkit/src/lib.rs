@@ -6,7 +6,6 @@
 //! | [`pump`] | a virtual clock that drives any number of [`Node`](pump::Node)s over a [`Net`](net::Net) and checks the laws of the run loop |
 //! | [`proxy`] | the same faults between real UDP sockets, for peers that are processes |
 //! | [`data`] | loaders for `testdata/`: vectors, captures, key logs, recorded sessions |
-//! | [`reassembly`] | a naive model of what the assembler must say |
 //! | [`fuzz`] | bodies of the fuzz targets, as ordinary functions that ordinary tests replay |
 //!
 //! A failing test prints its seed; the same seed fails the same way on every machine.
@@ -17,7 +16,7 @@ pub mod fuzz;
 pub mod net;
 pub mod proxy;
 pub mod pump;
-pub mod reassembly;
+mod reassembly;
 
 /// The random number generator of every test: the same `seed` gives the same bytes on every machine.
 pub fn rng(seed: u64) -> rand_chacha::ChaCha8Rng {

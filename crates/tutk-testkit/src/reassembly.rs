@@ -1,5 +1,7 @@
 //! Reassembly by the same rules as [`tutk_av::Assembler`], with maps and no thrift: what it must say of packets of numbers
 //! that neither wrap nor are 256 apart, with memory for as many frames as it holds.
+//!
+//! The tests of `tutk-av` have this file by its path.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +10,7 @@ use tutk_core::Instant;
 
 /// The model of one stream. Call [`poll`](Self::poll) as the assembler's.
 #[derive(Debug)]
-pub struct Model {
+pub(crate) struct Model {
     config: AssemblerConfig,
     frames: BTreeMap<u32, Frame>,
     /// Number of the last frame delivered or given up.
@@ -26,11 +28,11 @@ struct Frame {
 }
 
 /// Number of a frame, and its bytes or why there are none.
-pub type Outcome = (u32, Result<Vec<u8>, DropReason>);
+pub(crate) type Outcome = (u32, Result<Vec<u8>, DropReason>);
 
 impl Model {
     /// Before the first packet.
-    pub fn new(config: AssemblerConfig) -> Self {
+    pub(crate) fn new(config: AssemblerConfig) -> Self {
         Self {
             config,
             frames: BTreeMap::new(),
@@ -40,12 +42,12 @@ impl Model {
     }
 
     /// Frames in flight.
-    pub fn in_flight(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         self.frames.len()
     }
 
     /// Takes a packet.
-    pub fn push(&mut self, now: Instant, packet: &MediaPacket<'_>) {
+    pub(crate) fn push(&mut self, now: Instant, packet: &MediaPacket<'_>) {
         if self.edge.is_some_and(|edge| packet.frame <= edge) {
             return;
         }
@@ -65,7 +67,7 @@ impl Model {
     }
 
     /// The next frame, or the next to be given up.
-    pub fn poll(&mut self, now: Instant) -> Option<Outcome> {
+    pub(crate) fn poll(&mut self, now: Instant) -> Option<Outcome> {
         let waited = |at| at + self.config.reorder <= now;
         let overdue = self.frames.len() >= MAX_IN_FLIGHT
             || self.frames.values().any(|f| f.done.is_some_and(waited));

@@ -29,6 +29,8 @@ trait Insider {
     fn speak(&mut self, cx: &mut Cx<'_>, out: &mut VecDeque<Vec<u8>>);
     /// `message` as application data of the main channel, where there is DTLS sealed.
     fn seal(&mut self, cx: &mut Cx<'_>, message: &[u8]) -> Option<Vec<u8>>;
+    /// Whether it speaks no DTLS, so that nobody can prove anything.
+    fn is_plain(&self) -> bool;
     /// `payload` as it is, on a channel.
     fn wrap(&mut self, channel: u8, payload: &[u8]) -> Option<Vec<u8>>;
 }
@@ -52,14 +54,14 @@ macro_rules! insider {
                     match event {
                         IotcEvent::Open { .. } => {
                             self.dtls.reset(cx);
-                            self.iotc.set_encrypted(!self.generation.is_plain());
+                            self.iotc.set_encrypted(!self.is_plain());
                             self.av.set_generation(self.generation);
                             self.open = true;
                         }
                         IotcEvent::Data {
                             channel: 0,
                             payload,
-                        } if self.generation.is_plain() => self.read_message(cx, payload),
+                        } if self.is_plain() => self.read_message(cx, payload),
                         IotcEvent::Data {
                             channel: 0,
                             payload,
@@ -82,7 +84,7 @@ macro_rules! insider {
                     out.push_back(tx.payload().to_vec());
                     tx.clear();
                 }
-                while self.open && !self.generation.is_plain() {
+                while self.open && !self.is_plain() {
                     tx.clear();
                     let room = tx.reserve(<$iotc>::HEADROOM, <$iotc>::TAILROOM);
                     room.expect("room");
@@ -120,11 +122,15 @@ macro_rules! insider {
                 tx.reserve(head, <$iotc>::TAILROOM + <$dtls>::TAILROOM)
                     .ok()?;
                 tx.append(message).ok()?;
-                if !self.generation.is_plain() {
+                if !self.is_plain() {
                     self.dtls.seal(cx, &mut tx).ok()?;
                 }
                 self.iotc.wrap(0, &mut tx).ok()?;
                 Some(tx.finish().to_vec())
+            }
+
+            fn is_plain(&self) -> bool {
+                self.generation.is_plain()
             }
 
             fn wrap(&mut self, channel: u8, payload: &[u8]) -> Option<Vec<u8>> {
@@ -161,7 +167,7 @@ macro_rules! insider {
 
             /// Whether AV messages flow.
             fn is_speaking(&self) -> bool {
-                self.open && (self.generation.is_plain() || self.dtls.is_connected())
+                self.open && (self.is_plain() || self.dtls.is_connected())
             }
         }
     };
@@ -224,14 +230,15 @@ impl FakeApp<'_> {
     }
 }
 
-/// Lets both talk until nobody says anything more, at one moment.
-fn converse(
+/// Lets both talk until nobody says anything more, at one moment. Until the peer has proved that it has the keys, its
+/// datagrams are answered as a stranger's.
+fn converse<S: Endpoint>(
     cx: &mut Cx<'_>,
-    subject: &mut impl Endpoint,
+    subject: &mut S,
     peer: &mut impl Insider,
-    subject_at: SocketAddr,
+    at: SocketAddr,
 ) {
-    let from = if subject_at == app() { device() } else { app() };
+    let from = if at == app() { device() } else { app() };
     let (mut to_peer, mut to_subject) = (VecDeque::new(), VecDeque::new());
     for _ in 0..40 {
         subject.drain(cx, &mut to_peer);
@@ -244,8 +251,21 @@ fn converse(
         }
         for mut bytes in to_subject.drain(..) {
             subject.give(cx, from, &mut bytes);
+            let known = subject.is_secured() || peer.is_plain();
+            let most = if known { MAX_BURST } else { S::ANSWERS };
+            answer(cx, subject, most, &mut to_peer);
         }
     }
+}
+
+/// What `subject` has to say to its last input: at most `most` datagrams, and its goodbye.
+fn answer(cx: &mut Cx<'_>, subject: &mut impl Endpoint, most: usize, out: &mut VecDeque<Vec<u8>>) {
+    let (before, closed) = (out.len(), subject.is_closed());
+    subject.drain(cx, out);
+    let ends = subject.is_closed() && !closed;
+    let most = most + if ends { GOODBYE } else { 0 };
+    let answers = out.len() - before;
+    assert!(answers <= most, "{answers} answers, not {most}");
 }
 
 /// Plays a script: each step is an operation, a length where it has bytes, and those.
@@ -255,9 +275,9 @@ fn play(
     subject: &mut impl Endpoint,
     peer: &mut impl Insider,
     at: SocketAddr,
-    (choice, rounds): (Choice, u8),
+    rounds: u8,
 ) {
-    let plain = choice.generation().is_plain();
+    let plain = peer.is_plain();
     // The one that has to find out that there is no DTLS takes its time.
     let pause = Duration::from_millis(if plain { 200 } else { 60 });
     for _ in 0..rounds % 16 {
@@ -273,16 +293,7 @@ fn play(
         sink.clear();
         let most = step(op, &mut r, cx, (subject, peer), at, &mut sink);
         let most = if plain { MAX_BURST } else { most };
-        let before = sink.len();
-        let closed = subject.is_closed();
-        subject.drain(cx, &mut sink);
-        let goodbye = if subject.is_closed() && !closed {
-            GOODBYE
-        } else {
-            0
-        };
-        let answers = sink.len() - before;
-        assert!(answers <= most + goodbye, "{answers} answers to {op:#04x}");
+        answer(cx, subject, most, &mut sink);
         if op % 8 == TIME {
             subject.assert_served(cx.now);
         }
@@ -390,8 +401,7 @@ fn run_client(data: &[u8]) -> bool {
         open: false,
         queue: VecDeque::new(),
     };
-    let how = (choice, *rounds);
-    play(script, &mut cx, &mut subject, &mut peer, app(), how);
+    play(script, &mut cx, &mut subject, &mut peer, app(), *rounds);
     subject.client.is_authenticated()
 }
 
@@ -439,8 +449,7 @@ fn run_camera(data: &[u8]) -> bool {
         open: false,
         queue: VecDeque::new(),
     };
-    let how = (choice, *rounds);
-    play(script, &mut cx, &mut subject, &mut peer, device(), how);
+    play(script, &mut cx, &mut subject, &mut peer, device(), *rounds);
     subject.let_in()
 }
 

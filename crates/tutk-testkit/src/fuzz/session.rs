@@ -151,7 +151,7 @@ mod tests {
             }
             let frames = run_pair(&script).0;
             let chunks = Choice(choice).chunks();
-            assert!(frames > 10 || chunks, "choice {choice}: {frames}");
+            assert!(frames == 24 || chunks, "choice {choice}: {frames}");
         }
     }
 

@@ -111,7 +111,8 @@ pub fn av_session16(data: &[u8]) {
     let cx = &mut Cx::new(Instant::ZERO, &mut rng);
     let (mut app, camera) = connected(cx);
     if choice & 1 == 1 {
-        feed(camera, 1, data);
+        // To a login: its answer, and the question for terms (0x0012).
+        feed(camera, 2, data);
         return;
     }
     let mut memory = [0; 8192];

@@ -138,6 +138,7 @@ impl Room {
             repair: Some(&mut self.repair),
             resend: &mut self.resend,
             talk_handshake: &mut self.talk,
+            ..Storage::default()
         }
     }
 }

@@ -504,6 +504,8 @@ pub(crate) fn timeout(after: Phase) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use rand_chacha::rand_core::SeedableRng;
+
     use super::*;
 
     #[test]
@@ -533,6 +535,10 @@ mod tests {
         };
         assert_eq!(engine.next_position(1), Ok(last));
         assert_eq!(engine.next_position(1), Err(Error::SequenceExhausted));
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+        let cx = &mut Cx::new(Instant::ZERO, &mut rng);
+        let sealed = engine.seal(cx, &mut TxBuf::new(&mut [0; 100]));
+        assert_eq!(sealed, Err(SealError::Exhausted));
     }
 
     #[test]

@@ -12,7 +12,9 @@ const UDP_HEADER: usize = 8;
 /// Longest datagram in an IPv4 packet.
 const MAX_DATAGRAM: usize = 65_535 - IP_HEADER - UDP_HEADER;
 
-/// Writes a trace that Wireshark reads. What it holds is encrypted, except for who talks to whom, and sizes and times.
+/// Writes a trace that Wireshark reads. Whoever gets one reads in it who talked to whom, when and how much; the UID and the
+/// AuthKey, which the searches of the TransCode framing (0x0601) hold; and all that was said to and by firmware without DTLS.
+/// The rest is encrypted.
 #[derive(Debug)]
 pub struct Pcap<W> {
     to: W,

@@ -358,10 +358,7 @@ impl<D: DtlsRole, A: AvRole> Association<D, A> {
     ) -> Result<(), Cause> {
         let encrypted = self.plain().is_none();
         if encrypted {
-            self.dtls.seal(cx, tx).map_err(|e| match e {
-                SealError::Exhausted => Cause::Exhausted,
-                _ => Cause::BufferTooSmall,
-            })?;
+            self.dtls.seal(cx, tx).map_err(seal_cause)?;
         }
         self.wrap(iotc, tx, encrypted)
     }
@@ -393,6 +390,13 @@ fn too_small(_: tutk_core::Full) -> Cause {
     Cause::BufferTooSmall
 }
 
+fn seal_cause(e: SealError) -> Cause {
+    match e {
+        SealError::Exhausted => Cause::Exhausted,
+        _ => Cause::BufferTooSmall,
+    }
+}
+
 fn dtls_cause(e: tutk_dtls::Error) -> Cause {
     use tutk_dtls::{Error, Phase};
     match e {
@@ -413,5 +417,27 @@ pub(crate) fn av_cause(e: tutk_av::Error) -> Cause {
     match e {
         tutk_av::Error::LoginTimeout => Cause::LoginTimeout,
         _ => Cause::BufferTooSmall,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn used_up_record_numbers_have_a_cause_of_their_own() {
+        assert_eq!(seal_cause(SealError::Exhausted), Cause::Exhausted);
+        let handshake = tutk_dtls::Error::SequenceExhausted;
+        assert_eq!(dtls_cause(handshake), Cause::Exhausted);
+    }
+
+    #[test]
+    fn whatever_does_not_fit_has_the_cause_that_names_the_buffer() {
+        let causes = [
+            seal_cause(tutk_core::Full.into()),
+            dtls_cause(tutk_dtls::Error::BufferTooSmall),
+            av_cause(tutk_av::Error::Full),
+        ];
+        assert_eq!(causes, [Cause::BufferTooSmall; 3]);
     }
 }

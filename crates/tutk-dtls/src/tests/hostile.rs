@@ -4,7 +4,9 @@ use tutk_core::{Cx, Layer, TxBuf};
 
 use super::wire::{CBC, CHACHA, world};
 use super::world::*;
+use crate::keys::Side;
 use crate::message::Kind;
+use crate::record::{ContentType, Position};
 use crate::*;
 
 #[test]
@@ -301,4 +303,42 @@ fn a_finished_that_decrypts_but_does_not_match_is_fatal() {
         (w.client_error, w.client_seen),
         (Some(Error::PeerAlert(51)), vec![])
     );
+}
+
+#[test]
+fn a_servers_finished_that_does_not_match_is_fatal() {
+    // Who has the key opens the server's last flight and writes another Finished.
+    let client = ClientConfig {
+        suites: Suites::CBC,
+        ..client_config()
+    };
+    let mut w = world(client, server_config());
+    let hello = sent_now(&mut w, To::Server).remove(0);
+    w.deliver(To::Server, &hello);
+    let flight = sent_now(&mut w, To::Client).remove(0);
+    w.deliver(To::Client, &flight);
+    let finish = sent_now(&mut w, To::Server).remove(0);
+    w.deliver(To::Server, &finish);
+    let last = sent_now(&mut w, To::Client).remove(0);
+    let random = |datagram: &[u8]| {
+        let hello = fragments(&[datagram.to_vec()]).remove(0).3;
+        <[u8; 32]>::try_from(&hello[2..34]).unwrap()
+    };
+    let (ours, theirs) = (random(&hello), random(&flight));
+    let master = keys::master_secret(&keys::premaster(&[0; 32], &PSK), &ours, &theirs);
+    let (sealer, _) = cipher::derive(CBC, Side::Server, &master, &ours, &theirs).unwrap();
+    let finished = handshake_record(Kind::Finished, fragments(&[flight]).len() as u16, &[7; 12]);
+    let mut memory = [0; 200];
+    let mut tx = TxBuf::new(&mut memory);
+    tx.reserve(cipher::HEADROOM, cipher::TAILROOM).unwrap();
+    tx.append(&finished[13..]).unwrap();
+    let at = Position { epoch: 1, seq: 0 };
+    sealer
+        .seal(ContentType::Handshake, at, &mut w.rng, &mut tx)
+        .unwrap();
+    assert_eq!(records(&last)[1].1, 1, "the one it replaces");
+    w.deliver(To::Client, tx.finish());
+    assert_eq!((w.client_error, w.client_seen.len()), (None, 0));
+    w.collect();
+    assert_eq!(w.client_error, Some(Error::BadFinished));
 }

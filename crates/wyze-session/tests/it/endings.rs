@@ -159,3 +159,34 @@ fn a_connection_that_takes_longer_than_a_login_may_take_still_logs_in() {
     world.run_until(end, &mut [&mut client, &mut camera]);
     assert!(client.authenticated, "{:?}", client.closed);
 }
+
+#[test]
+fn a_transmit_buffer_that_is_too_small_ends_a_session_and_says_so() {
+    // For the search, and for a record in the middle of a session.
+    for connected in [false, true] {
+        let mut world = World::new(3, Net::new(3, Faults::NONE));
+        let (enr, mac, targets) = (enr("sim-enr-16byte!!"), mac(), [addr(DEVICE)]);
+        let (mut room1, mut room2) = (Room::new(1 << 18, 1 << 14), Room::new(0, 0));
+        let cx = &mut Cx::new(world.now, &mut world.rng);
+        let config = ClientConfig::new(uid(), &enr, &mac, &targets);
+        let mut client = ClientNode::new(&config, &mut room1, cx);
+        let config = CameraConfig::new(uid(), &enr, &mac);
+        let mut camera = CameraNode::new(&config, &mut room2, Show::new(2, 2, 100, 100), cx);
+        while connected && !client.authenticated {
+            assert!(world.step(&mut [&mut client, &mut camera]));
+        }
+        let cx = &mut Cx::new(world.now, &mut world.rng);
+        let asked = client.client.request_with(cx, true, |w| {
+            let code = kauth::Code(10_620);
+            kauth::hl::write(w, 36, code, |_| {});
+            code
+        });
+        assert_eq!(asked.is_ok(), connected);
+        assert!(client.client.poll_transmit(cx, &mut [0; 20]).is_none());
+        let told = client.client.poll_event(cx);
+        assert!(
+            matches!(told, Some(Event::Closed(Cause::BufferTooSmall))),
+            "{told:?}"
+        );
+    }
+}

@@ -38,23 +38,8 @@ pub(crate) fn check() -> Result<String> {
         println!("{place}: {}", calls.join(", "));
     }
     let text = std::fs::read_to_string(root().join(FILE)).context(FILE)?;
-    let known = known(&text)?;
-    let new: Vec<_> = found
-        .keys()
-        .filter(|place| !known.contains(*place) && !known.contains(&whole(place)))
-        .collect();
-    ensure!(
-        new.is_empty(),
-        "these can panic and have no reason in {FILE}: {new:#?}"
-    );
-    for row in &known {
-        if !found
-            .keys()
-            .any(|place| place == row || whole(place) == *row)
-        {
-            println!("{row}: in {FILE}, and not in the image");
-        }
-    }
+    let wrong = differences(&found, &known(&text)?);
+    ensure!(wrong.is_empty(), "{FILE} is to be changed: {wrong:#?}");
     let mut packages = BTreeMap::<&str, u32>::new();
     for place in found.keys() {
         let package = place.split(' ').next().unwrap_or(place);
@@ -62,7 +47,7 @@ pub(crate) fn check() -> Result<String> {
     }
     let counts: Vec<_> = packages.iter().map(|(of, n)| format!("{of} {n}")).collect();
     Ok(format!(
-        "{} places can panic, all with a reason: {}",
+        "{} places can panic, all with a reason, as often as {FILE} says: {}",
         found.len(),
         counts.join(", ")
     ))
@@ -73,14 +58,39 @@ fn whole(place: &str) -> String {
     format!("{} *", place.split(' ').next().unwrap_or(place))
 }
 
-/// The first column of the table.
-fn known(text: &str) -> Result<BTreeSet<String>> {
+/// What the image and the table do not agree in. A place without a row of its own belongs to that of its crate, if there is one.
+fn differences(found: &Places, known: &BTreeMap<String, u32>) -> Vec<String> {
+    let mut counted = BTreeMap::<String, u32>::new();
+    for (place, calls) in found {
+        let whole = whole(place);
+        let of_crate = !known.contains_key(place) && known.contains_key(&whole);
+        let row = if of_crate { whole } else { place.clone() };
+        *counted.entry(row).or_default() += calls.values().sum::<u32>();
+    }
+    let rows: BTreeSet<_> = counted.keys().chain(known.keys()).collect();
+    rows.into_iter()
+        .filter_map(|row| match (counted.get(row), known.get(row)) {
+            (Some(n), None) => Some(format!("{row}: can panic {n} times, and has no reason")),
+            (None, _) => Some(format!("{row}: is not in the image")),
+            (Some(n), Some(said)) => (n != said).then(|| format!("{row}: {n} times, not {said}")),
+        })
+        .collect()
+}
+
+/// The first two columns of the table: the place, and how often it calls what panics.
+fn known(text: &str) -> Result<BTreeMap<String, u32>> {
     let (_, rest) = text.split_once(HEADING).context("no table of panics")?;
     let section = rest.split("\n#").next().unwrap_or(rest);
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
-    Ok(rows
-        .filter_map(|row| Some(row.split_once('`')?.0.to_owned()))
-        .collect())
+    rows.map(|row| {
+        let (place, rest) = row.split_once("` | ").context("a row without columns")?;
+        let times = rest.split(' ').next().unwrap_or(rest);
+        let times = times
+            .parse()
+            .with_context(|| format!("{place}: how often"))?;
+        Ok((place.to_owned(), times))
+    })
+    .collect()
 }
 
 /// A reference from an address to a function.
@@ -205,20 +215,45 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_row_may_stand_for_a_whole_crate() {
-        assert_eq!(whole("smoltcp smoltcp::wire::arp::Repr::emit"), "smoltcp *");
-        let text = format!("{HEADING}\n| `smoltcp *` | x |\n");
-        assert!(known(&text).unwrap().contains(&whole("smoltcp a::b")));
-        assert!(!known(&text).unwrap().contains(&whole("tutk-av a::b")));
+    fn places(of: &[(&str, u32)]) -> Places {
+        let calls = |n| BTreeMap::from([("core::panicking::panic".to_owned(), n)]);
+        of.iter()
+            .map(|(p, n)| ((*p).to_owned(), calls(*n)))
+            .collect()
     }
 
     #[test]
-    fn known_panics_are_the_first_column_under_the_heading() {
+    fn a_row_may_stand_for_a_whole_crate_and_counts_all_of_it() {
+        let text = format!("{HEADING}\n| `smoltcp *` | 3 | x |\n| `smoltcp a::c` | 1 | x |\n");
+        let known = known(&text).unwrap();
+        let found = [("smoltcp a::b", 2), ("smoltcp a::c", 1), ("smoltcp d", 1)];
+        assert_eq!(differences(&places(&found), &known), [""; 0]);
+        let wrong = differences(&places(&found[..2]), &known);
+        assert_eq!(wrong, ["smoltcp *: 2 times, not 3"]);
+    }
+
+    #[test]
+    fn a_new_place_one_more_of_a_known_one_and_a_row_that_is_out_of_date_are_told() {
+        let text = format!("{HEADING}\n| `a b` | 1 | x |\n| `a c` | 1 | x |\n");
+        let wrong = differences(&places(&[("a b", 2), ("a d", 1)]), &known(&text).unwrap());
+        let expected = [
+            "a b: 2 times, not 1",
+            "a c: is not in the image",
+            "a d: can panic 1 times, and has no reason",
+        ];
+        assert_eq!(wrong, expected);
+    }
+
+    #[test]
+    fn known_panics_are_the_first_two_columns_under_the_heading() {
         let text = format!(
-            "| `no` |\n{HEADING}\n\n| place | why |\n|---|---|\n| `a b::c` | x |\n\n## Next\n| `no` |\n"
+            "| `no` | 1 |\n{HEADING}\n\n| place | times | why |\n|---|--:|---|\n| `a b::c` | 2 | x |\n\n## Next\n| `no` | 1 |\n"
         );
-        assert_eq!(known(&text).unwrap(), BTreeSet::from(["a b::c".to_owned()]));
+        assert_eq!(
+            known(&text).unwrap(),
+            BTreeMap::from([("a b::c".to_owned(), 2)])
+        );
         assert!(known("").is_err());
+        assert!(known(&format!("{HEADING}\n| `a` | x |\n")).is_err());
     }
 }

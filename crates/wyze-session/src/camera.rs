@@ -310,21 +310,21 @@ impl<'m> Camera<'m> {
             code,
             payload,
         };
-        self.send_reply(|w| state.handle(&request, w, version))
+        self.send_reply(&mut |w| state.handle(&request, w, version))
     }
 
     /// Answers a [`CameraEvent::Command`] with a body of the caller's. `code` is the command's
     /// [`reply`](Code::reply). `false`, and nothing sent, when the body is longer than 984 bytes.
     pub fn reply(&mut self, code: Code, payload: &[u8]) -> bool {
         let version = self.protocol;
-        self.send_reply(|w| {
+        self.send_reply(&mut |w| {
             hl::write(w, version, code, |w| w.bytes(payload));
             Some(code)
         })
     }
 
     /// Sends the HL message that `write` produces, and again whenever the viewer repeats its request.
-    fn send_reply(&mut self, write: impl FnOnce(&mut Writer<'_>) -> Option<Code>) -> bool {
+    fn send_reply(&mut self, write: &mut dyn FnMut(&mut Writer<'_>) -> Option<Code>) -> bool {
         self.replies.keep(&mut self.stack.main.av, write)
     }
 
@@ -466,7 +466,7 @@ impl<'m> Camera<'m> {
         let event = self.challenger.handle_message(cx.rng, message)?;
         let challenger = &mut self.challenger;
         self.replies
-            .keep(&mut self.stack.main.av, |w| challenger.write_reply(w));
+            .keep(&mut self.stack.main.av, &mut |w| challenger.write_reply(w));
         match event {
             ChallengerEvent::Authenticated { video, audio } => {
                 self.authenticated = true;

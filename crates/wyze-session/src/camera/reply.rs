@@ -21,10 +21,11 @@ pub(super) struct Replies(Vec<Reply, MAX_REQUESTS>);
 impl Replies {
     /// Keeps the HL message that `write` produces, in place of an earlier one of its code, or of the oldest when there is no
     /// room. `false` when it produces none or a longer one than an IOCTRL carries.
+    #[inline(never)] // one copy, whatever is written
     pub(super) fn keep(
         &mut self,
         av: &mut Responder<'_>,
-        write: impl FnOnce(&mut Writer<'_>) -> Option<Code>,
+        write: &mut dyn FnMut(&mut Writer<'_>) -> Option<Code>,
     ) -> bool {
         let mut memory = Zeroizing::new([0u8; MAX_REPLY_LEN]);
         let mut writer = Writer::new(&mut *memory);
@@ -114,7 +115,7 @@ mod tests {
         let mut av = Responder::new(&ResponderConfig::default(), &mut [], cx);
         let mut replies = Replies::default();
         let mut keep = |replies: &mut Replies, code: u16, body: u8| {
-            let kept = replies.keep(&mut av, |w| {
+            let kept = replies.keep(&mut av, &mut |w| {
                 hl::write(w, 36, Code(code), |w| w.bytes(&[body]));
                 Some(Code(code))
             });

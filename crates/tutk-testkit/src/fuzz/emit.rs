@@ -14,7 +14,13 @@ use tutk_core::{Cx, Datagram, Instant, Layer, TxBuf};
 /// FRAMEINFO in both lengths that we write: every field, and the bytes as they came.
 pub(super) fn frame_info(info: &FrameInfo, data: &[u8]) {
     let short = info.to_bytes16();
-    assert_eq!(short, data[..16]);
+    let mut head: [u8; 16] = *data.first_chunk().expect("it was read");
+    // Xiaomi's cameras have milliseconds behind the seconds instead (`docs/protocol.md` §2.12).
+    if data.len() == 32 && u32::from_le_bytes([8, 9, 10, 11].map(|at| head[at])) >= 1_000_000 {
+        let millis = u32::from(u16::from_le_bytes([data[16], data[17]]));
+        head[8..12].copy_from_slice(&(millis * 1000).to_le_bytes());
+    }
+    assert_eq!(short, head);
     let expected = FrameInfo {
         size: 16,
         length: 0,

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tutk_core::{Cx, Instant};
 use wyze_session::{
-    AudioFormat, Enr, Framings, Generation, Mac, PlainPolicy, RESEND_SLOT, RepairMemory, Storage,
-    Stream, Suites, Transmit, Uid,
+    AudioFormat, Enr, Framings, Generation, Mac, ParityGroup, PlainPolicy, RESEND_SLOT,
+    RepairMemory, Storage, Stream, Suites, Transmit, Uid,
 };
 
 pub(super) use app::App;
@@ -20,6 +20,8 @@ pub(super) use cam::Cam;
 pub(super) const MAX_BURST: usize = 80;
 /// Most events of one input: two streams, each of which holds 16 frames and gives up as many as 256 numbers.
 const MAX_EVENTS: usize = 600;
+/// Most datagrams in answer to one that nobody authenticated (`docs/decisions/0024`).
+pub(super) const ANSWERS: usize = 1;
 /// close_notify on both channels, three times IOTC close: what may follow, once, when a session ends.
 pub(super) const GOODBYE: usize = 5;
 /// Further than that an assembler may think that the sender counts anew.
@@ -71,7 +73,7 @@ impl Choice {
         }
     }
 
-    /// Bit 3: a cookie before the handshake.
+    /// Bit 3: a cookie before the handshake; and parity, where there is lossless mode.
     pub(super) fn cookie(self) -> bool {
         self.0 & 8 != 0
     }
@@ -113,11 +115,12 @@ pub(super) struct Room {
     control: [u8; 1024],
     repair: RepairMemory,
     resend: Vec<u8>,
+    parity: Vec<ParityGroup>,
     talk: [u8; 512],
 }
 
 impl Room {
-    pub(super) fn new(video: usize) -> Self {
+    pub(super) fn new(video: usize, choice: Choice) -> Self {
         Self {
             video: vec![0; video],
             audio: vec![0; 2048],
@@ -125,6 +128,7 @@ impl Room {
             control: [0; 1024],
             repair: RepairMemory::new(),
             resend: vec![0; 8 * RESEND_SLOT],
+            parity: vec![ParityGroup::new(); 2 * usize::from(choice.cookie())],
             talk: [0; 512],
         }
     }
@@ -145,9 +149,6 @@ impl Room {
 
 /// Either endpoint, as far as a fuzzer cares. Every method checks the laws.
 pub(super) trait Endpoint {
-    /// Most datagrams in answer to one that nobody authenticated (`docs/decisions/0024`).
-    const ANSWERS: usize;
-
     fn give(&mut self, cx: &mut Cx<'_>, from: SocketAddr, bytes: &mut [u8]);
     fn timeout(&mut self, cx: &mut Cx<'_>);
     fn drain(&mut self, cx: &mut Cx<'_>, out: &mut VecDeque<Vec<u8>>);

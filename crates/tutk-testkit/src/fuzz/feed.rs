@@ -88,7 +88,7 @@ pub fn iotc_client(data: &[u8]) {
     let mut rng = crate::rng(2);
     let cx = &mut Cx::new(Instant::ZERO, &mut rng);
     let config = IotcClientConfig::new(uid, key, &targets);
-    feed(tutk_iotc::Client::new(&config, cx), 2, data);
+    feed(tutk_iotc::Client::new(&config, cx), 1, data);
 }
 
 /// An IOTC device, both framings. What is a packet is written again, and read as the same.

@@ -17,7 +17,7 @@ use wyze_kauth::{
 use wyze_session::{Camera, CameraConfig, ClientConfig, Enr, Mac};
 
 use super::endpoint::{
-    App, Cam, Choice, Endpoint, GOODBYE, MAX_BURST, Room, app, device, identity,
+    ANSWERS, App, Cam, Choice, Endpoint, GOODBYE, MAX_BURST, Room, app, device, identity,
 };
 
 /// What an honest peer does until the fuzzer takes over.
@@ -232,12 +232,7 @@ impl FakeApp<'_> {
 
 /// Lets both talk until nobody says anything more, at one moment. Until the peer has proved that it has the keys, its
 /// datagrams are answered as a stranger's.
-fn converse<S: Endpoint>(
-    cx: &mut Cx<'_>,
-    subject: &mut S,
-    peer: &mut impl Insider,
-    at: SocketAddr,
-) {
+fn converse(cx: &mut Cx<'_>, subject: &mut impl Endpoint, peer: &mut impl Insider, at: SocketAddr) {
     let from = if at == app() { device() } else { app() };
     let (mut to_peer, mut to_subject) = (VecDeque::new(), VecDeque::new());
     for _ in 0..40 {
@@ -252,7 +247,7 @@ fn converse<S: Endpoint>(
         for mut bytes in to_subject.drain(..) {
             subject.give(cx, from, &mut bytes);
             let known = subject.is_secured() || peer.is_plain();
-            let most = if known { MAX_BURST } else { S::ANSWERS };
+            let most = if known { MAX_BURST } else { ANSWERS };
             answer(cx, subject, most, &mut to_peer);
         }
     }
@@ -304,11 +299,11 @@ fn play(
 const TIME: u8 = 5;
 
 /// One step; how many datagrams it may bring about.
-fn step<S: Endpoint>(
+fn step(
     op: u8,
     r: &mut Reader<'_>,
     cx: &mut Cx<'_>,
-    (subject, peer): (&mut S, &mut impl Insider),
+    (subject, peer): (&mut impl Endpoint, &mut impl Insider),
     at: SocketAddr,
     sink: &mut VecDeque<Vec<u8>>,
 ) -> usize {
@@ -319,8 +314,8 @@ fn step<S: Endpoint>(
         r.take(len).unwrap_or_default().to_vec()
     };
     let (datagram, most) = match op % 8 {
-        0 => (Some(bytes()), S::ANSWERS),
-        1 => (peer.wrap(op >> 7, &bytes()), S::ANSWERS),
+        0 => (Some(bytes()), ANSWERS),
+        1 => (peer.wrap(op >> 7, &bytes()), ANSWERS),
         2..=4 => (peer.seal(cx, &bytes()), MAX_BURST),
         TIME => {
             cx.now += Duration::from_millis(1 << (op >> 3 & 15).min(13));
@@ -361,7 +356,7 @@ fn run_client(data: &[u8]) -> bool {
     let targets = [device()];
     let mut rng = crate::rng(9);
     let mut cx = Cx::new(Instant::ZERO, &mut rng);
-    let mut room = Room::new(if choice.chunks() { 0 } else { 8192 });
+    let mut room = Room::new(if choice.chunks() { 0 } else { 8192 }, choice);
     let config = ClientConfig {
         suites: choice.suites(),
         framings: choice.framings(),
@@ -419,7 +414,7 @@ fn run_camera(data: &[u8]) -> bool {
     let targets = [device()];
     let mut rng = crate::rng(10);
     let mut cx = Cx::new(Instant::ZERO, &mut rng);
-    let mut room = Room::new(0);
+    let mut room = Room::new(0, choice);
     let config = CameraConfig {
         suites: choice.suites(),
         framings: choice.framings(),

@@ -28,8 +28,8 @@ fn run_pair(data: &[u8]) -> (usize, usize) {
     let (uid, enr, mac) = identity();
     let targets = [device()];
     let (mut room1, mut room2) = (
-        Room::new(if choice.chunks() { 0 } else { 8192 }),
-        Room::new(0),
+        Room::new(if choice.chunks() { 0 } else { 8192 }, choice),
+        Room::new(0, choice),
     );
     let mut rng = crate::rng(8);
     let mut cx = Cx::new(Instant::ZERO, &mut rng);

@@ -130,8 +130,6 @@ impl<'m, 'c> App<'m, 'c> {
 }
 
 impl Endpoint for App<'_, '_> {
-    const ANSWERS: usize = 2;
-
     fn give(&mut self, cx: &mut Cx<'_>, from: SocketAddr, bytes: &mut [u8]) {
         let most = bytes.len() + 20;
         let mut input = Datagram::new(from, bytes);

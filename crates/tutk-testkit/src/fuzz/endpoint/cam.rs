@@ -121,8 +121,6 @@ impl<'m> Cam<'m> {
 }
 
 impl Endpoint for Cam<'_> {
-    const ANSWERS: usize = 1;
-
     fn give(&mut self, cx: &mut Cx<'_>, from: SocketAddr, bytes: &mut [u8]) {
         let most = bytes.len() + 20;
         let mut input = Datagram::new(from, bytes);

@@ -112,10 +112,11 @@ fn the_clock_is_set_to_now() {
 
 #[test]
 fn what_nothing_sets_is_read_too() {
-    // What `wyze camera` answers: JSON without a key, no bytes where no source tells what is in them, no RTSP.
+    // What `wyze camera` answers: no bytes where no source tells what is in them, and no RTSP.
+    let unused = json!({ "since-charge": 0, "live": 0, "events-sent": 0, "events-filtered": 0, "sd-card": 0 });
     for (model, name, command, value) in [
         ("HL_CAM3P", "night", "K10620", json!("")),
-        ("HL_WCO2", "battery", "K10448", json!({})),
+        ("HL_WCO2", "battery", "K10448", unused),
         ("HL_WCO2", "connection", "K10446", json!({})),
         ("HL_CAM3P", "accessories", "K10720", json!({})),
         ("HL_CFL2", "floodlight-info", "K10788", json!("")),
@@ -357,6 +358,15 @@ fn a_command_that_the_firmware_is_too_old_for_is_not_sent() {
         let url = camera.url().replace("HL_CAM3P", "HL_PAN3");
         wyze(&["ptz", &url, "left"])
     };
+    let url = old.url().replace("HL_CAM3P", "HL_PAN3");
+    for args in [
+        &["ptz", &url, "cruise"][..],
+        &["do", &url, "photo"],
+        &["get", &url, "rtsp-url"],
+    ] {
+        let message = assert_fails(&wyze(args), 24);
+        assert!(message.contains("protocol version 4"), "{message}");
+    }
     let message = assert_fails(&left(&old), 24);
     assert_eq!(
         message,

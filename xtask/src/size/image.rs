@@ -51,7 +51,7 @@ impl Image {
                     }
                 }
                 // .eh_frame is for unwinding, which a firmware that aborts does not do; a linker script may drop it.
-                SectionKind::ReadOnlyData | SectionKind::Data
+                SectionKind::ReadOnlyData | SectionKind::ReadOnlyString | SectionKind::Data
                     if section
                         .name()
                         .is_ok_and(|name| !name.starts_with(".eh_frame")) =>

@@ -142,7 +142,7 @@ impl Room {
             repair: Some(&mut self.repair),
             resend: &mut self.resend,
             talk_handshake: &mut self.talk,
-            ..Storage::default()
+            parity: &mut self.parity,
         }
     }
 }

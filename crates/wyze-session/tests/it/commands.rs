@@ -129,12 +129,13 @@ fn get(
 }
 
 /// Those that can be set and read.
-const SETTABLE: [&str; 19] = [
+const SETTABLE: [&str; 20] = [
     "status-light",
     "night-vision",
     "night-switch",
     "ir-led",
     "bit-rate",
+    "resolution",
     "fps",
     "horizontal-flip",
     "vertical-flip",

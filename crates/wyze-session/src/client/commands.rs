@@ -11,11 +11,11 @@ use crate::control::Owner;
 use crate::request::{RequestError, RequestId};
 
 impl Client<'_> {
-    /// Sends a K-command; its reply comes as [`Event::Reply`], its loss as [`Event::NoReply`]. A command that cameras
+    /// Sends a K-command; its reply comes as [`Event::Reply`](crate::Event::Reply), its loss as [`Event::NoReply`](crate::Event::NoReply). A command that cameras
     /// do not reply to ([`Request::AWAITS_REPLY`]) goes out once, and neither event comes.
     ///
     /// # Errors
-    /// Before [`Event::Authenticated`], with too many requests under way, or with one that is too long.
+    /// Before [`Event::Authenticated`](crate::Event::Authenticated), with too many requests under way, or with one that is too long.
     pub fn request<R: Request>(
         &mut self,
         cx: &mut Cx<'_>,

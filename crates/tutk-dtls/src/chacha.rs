@@ -3,7 +3,7 @@
 use tutk_core::{Full, Secret, TxBuf};
 
 pub(crate) use crate::aead::TAG;
-use crate::aead::{Aead, NONCE};
+use crate::aead::{Aead, KEY, NONCE};
 use crate::record::{ContentType, DTLS_1_2, HEADER, Header, Position, additional_data};
 
 /// Keys of one direction.
@@ -13,7 +13,7 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn new(key: &[u8; 32], iv: &[u8; NONCE]) -> Self {
+    pub(crate) fn new(key: &[u8; KEY], iv: &[u8; NONCE]) -> Self {
         Self {
             cipher: Aead::new(key),
             iv: Secret::new(*iv),

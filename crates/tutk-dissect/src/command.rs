@@ -56,10 +56,6 @@ fn read(c: &mut Cursor<'_>, whole: bool, show: bool) -> Option<String> {
 }
 
 fn body(c: &mut Cursor<'_>, code: u16, show: bool) -> Option<()> {
-    if c.rest().contains(&b'{') {
-        json(c, show);
-        return Some(());
-    }
     match (code, c.left()) {
         (10001, 17) => {
             let status = c.le("status", 1)?;
@@ -74,12 +70,11 @@ fn body(c: &mut Cursor<'_>, code: u16, show: bool) -> Option<()> {
             });
             c.bytes("challenge", 16)?;
         }
-        (10002, 22) => {
-            c.bytes("response", 16)?;
-            c.bytes("prefix", 4)?;
-            c.note("checked by nobody");
-            c.le("video", 1)?;
-            c.le("audio", 1)?;
+        (10002, 22) => response(c)?,
+        (10006 | 10008, 23..) => {
+            response(c)?;
+            let length = c.le("id_length", 1)? as usize;
+            c.secret("open_user_id", length.min(c.left()), show)?;
         }
         (10010, 2) => {
             let media = c.le("media", 1)?;
@@ -103,11 +98,30 @@ fn body(c: &mut Cursor<'_>, code: u16, show: bool) -> Option<()> {
             }
         }
         (_, 0) => {}
+        // Challenge and response are random, and no other text goes with them.
+        _ if !matches!(code, 10001 | 10002 | 10006 | 10008) && is_json(c.rest()) => json(c, show),
         (_, n) => {
             c.opaque("payload", n)?;
         }
     }
     Some(())
+}
+
+/// What K10002, K10006 and K10008 begin with.
+fn response(c: &mut Cursor<'_>) -> Option<()> {
+    c.bytes("response", 16)?;
+    c.bytes("prefix", 4)?;
+    c.note("checked by nobody");
+    c.le("video", 1)?;
+    c.le("audio", 1)?;
+    Some(())
+}
+
+/// Whether an object begins in these bytes; a `{` alone may be any number.
+fn is_json(bytes: &[u8]) -> bool {
+    bytes
+        .windows(2)
+        .any(|two| matches!(two, [b'{', b'"' | b'}' | b' ' | b'\t' | b'\r' | b'\n']))
 }
 
 /// The JSON, identities left out unless `show`.

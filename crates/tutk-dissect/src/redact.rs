@@ -302,7 +302,7 @@ fn av(bytes: &mut [u8]) {
                     | "info_part",
                 )
                 | ("frameinfo", "mac" | "token")
-                | ("hl", "challenge" | "response" | "prefix") => place.fill(0),
+                | ("hl", "challenge" | "response" | "prefix" | "open_user_id") => place.fill(0),
                 ("hl", "json") => scrub::json(place),
                 ("hl", "payload") if place.len() > 16 || is_authentication(&original, layer) => {
                     place.fill(0);

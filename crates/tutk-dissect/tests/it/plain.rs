@@ -202,6 +202,48 @@ fn in_parts(message: &[u8], at: usize) -> Vec<Vec<u8>> {
     packets.collect()
 }
 
+/// A K-command in one packet, dissected.
+fn dissected(code: u16, body: &[u8]) -> Layer {
+    let command = [&[0, 1, 0, 0][..], &hl(code, body)].concat();
+    let sent = sent(0, &packet(0, 0, &oldest(0x7000, 0, 0, 0, 0, &command)));
+    let packets = dissect(&pcap_of(&[sent]), Default::default());
+    let layer = packets[0].layers.last().unwrap();
+    assert_eq!(layer.name, "hl", "{packets:?}");
+    layer.clone()
+}
+
+#[test]
+fn a_challenge_and_its_answer_are_no_json_whatever_bytes_they_have() {
+    let random = *br#"{"a":"b","c":12}"#;
+    let challenge = [&[6][..], &random].concat();
+    let answer = [&random[..], b"AABB\x01\x00"].concat();
+    let answer_and_id = [&answer[..], b"\x06{\"user"].concat();
+    for (code, body, name) in [
+        (10_001, &challenge, "challenge"),
+        (10_002, &answer, "response"),
+        (10_006, &answer_and_id, "response"),
+        (10_008, &answer_and_id, "response"),
+    ] {
+        let layer = dissected(code, body);
+        let field = layer.field(name).unwrap_or_else(|| panic!("{layer:?}"));
+        assert_eq!(field.value, Value::Bytes(random.to_vec()), "K{code}");
+        assert!(layer.field("json").is_none(), "K{code}");
+        assert_eq!(layer.experts.len(), 0, "{layer:?}");
+    }
+    let said = format!("{:?}", dissected(10_006, &answer_and_id));
+    assert!(
+        !said.contains("user\\\"") && !said.contains("7b2275736572"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_number_is_no_json_for_being_a_brace() {
+    assert!(dissected(10_050, b"{").field("payload").is_some());
+    assert!(dissected(10_021, b"{\"21\":\"1\"}").field("json").is_some());
+    assert!(dissected(10_021, b"{}").field("json").is_some());
+}
+
 #[test]
 fn a_command_in_two_packets_is_put_together_and_its_identities_stay_hidden() {
     let body = format!(
@@ -254,13 +296,23 @@ fn a_redacted_recording_shows_no_half_of_an_identity_and_nothing_of_the_oldest_f
         let message = oldest(0x0301, 0, 1010, index as u16, 32, part);
         all.push(packet(9, 0, &message));
     }
-    let command = [&[0, 1, 0, 0][..], &hl(10_003, body.as_bytes())].concat();
-    all.push(packet(9, 0, &oldest(0x7000, 1, 0, 0, 0, &command)));
+    let challenge = b"\x06{\"x\":aabbaabba}";
+    let answer = b"{\"x\":aabbaabba}cccc\x01\x00\x04abcd";
+    for (code, body) in [
+        (10_003, body.as_bytes()),
+        (10_001, challenge),
+        // One byte too many.
+        (10_001, &[&challenge[..], b"}"].concat()),
+        (10_008, answer),
+    ] {
+        let command = [&[0, 1, 0, 0][..], &hl(code, body)].concat();
+        all.push(packet(9, 0, &oldest(0x7000, 1, 0, 0, 0, &command)));
+    }
     for bytes in all {
         let mut shown = redactor.datagram(camera(), app(), &bytes).unwrap();
         assert_eq!(shown.len(), bytes.len());
         tutk_transcode::decode(&mut shown);
-        for piece in [&b"AABB"[..], b"CCDDEEFF", &[0x65; 4]] {
+        for piece in [&b"AABB"[..], b"CCDDEEFF", &[0x65; 4], b"aabb", b"abcd"] {
             assert!(
                 !shown.windows(piece.len()).any(|w| w == piece),
                 "{shown:02x?}"

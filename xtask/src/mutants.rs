@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -22,6 +23,9 @@ pub(crate) struct Options {
     package: Vec<String>,
     /// Change these files alone
     file: Vec<String>,
+    /// Only lines that changed since this commit
+    #[arg(long, value_name = "COMMIT")]
+    since: Option<String>,
     /// Do without the doc tests and the tests in files of their own: quicker, and more survives
     #[arg(long)]
     lib: bool,
@@ -58,6 +62,11 @@ pub(crate) fn run(options: &Options) -> Result<String> {
 fn mutate(options: &Options, package: &str, out: &Path) -> Result<()> {
     std::fs::create_dir_all(out)?;
     let mut command = cargo("mutants --cap-lints=true --no-times");
+    if let Some(commit) = &options.since {
+        let diff = out.join("since.diff");
+        std::fs::write(&diff, changes_since(commit)?)?;
+        command.arg("--in-diff").arg(diff);
+    }
     command
         .arg("--output")
         .arg(out)
@@ -84,6 +93,17 @@ fn mutate(options: &Options, package: &str, out: &Path) -> Result<()> {
         Some(0 | 2 | 3) => Ok(()),
         _ => bail!("cargo mutants of {package} failed ({status})"),
     }
+}
+
+/// What `git diff` says of the work tree.
+fn changes_since(commit: &str) -> Result<Vec<u8>> {
+    let output = Command::new("git").args(["diff", commit]).output()?;
+    ensure!(
+        output.status.success(),
+        "git diff {commit}: {}",
+        String::from_utf8_lossy(&output.stderr).trim_end()
+    );
+    Ok(output.stdout)
 }
 
 /// The figures of a run, and the mutants that survived it.

@@ -6,11 +6,12 @@ use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use tutk_testkit::pump::Node;
+use tutk_testkit::net::{Faults, Net};
+use tutk_testkit::pump::{Node, World};
 use wyze_session::{
     AudioFormat, Camera, CameraConfig, CameraEvent, Cause, Client, ClientConfig, Codec, Cx,
-    Datagram, Enr, Event, FrameInfo, Instant, Mac, OutFrame, ParityGroup, Phase, RESEND_SLOT,
-    RepairMemory, Storage, Stream, TalkEnd, Transmit, Uid,
+    Datagram, Enr, Event, FrameInfo, Framings, Instant, Mac, OutFrame, ParityGroup, Phase,
+    RESEND_SLOT, RepairMemory, Storage, Stream, TalkEnd, Transmit, Uid,
 };
 
 pub(crate) const APP: &str = "192.0.2.1:50000";
@@ -441,4 +442,25 @@ impl Node for CameraNode<'_> {
             .flatten()
             .min()
     }
+}
+
+/// A client and a camera that have not yet met, in a network without faults.
+pub(crate) fn with_pair<T>(
+    seed: u64,
+    framings: Framings,
+    show: Show,
+    then: impl FnOnce(&mut World, &mut ClientNode<'_>, &mut CameraNode<'_>) -> T,
+) -> T {
+    let mut world = World::new(seed, Net::new(seed, Faults::NONE));
+    let (enr, mac, targets) = (enr("sim-enr-16byte!!"), mac(), [addr(DEVICE)]);
+    let (mut room1, mut room2) = (Room::new(1 << 18, 1 << 14), Room::new(0, 0));
+    let cx = &mut Cx::new(world.now, &mut world.rng);
+    let config = ClientConfig::new(uid(), &enr, &mac, &targets);
+    let mut client = ClientNode::new(&config, &mut room1, cx);
+    let config = CameraConfig {
+        framings,
+        ..CameraConfig::new(uid(), &enr, &mac)
+    };
+    let mut camera = CameraNode::new(&config, &mut room2, show, cx);
+    then(&mut world, &mut client, &mut camera)
 }

@@ -1,13 +1,9 @@
 //! What `Debug` shows of a session goes into logs: sizes, and none of the bytes.
 
-use tutk_testkit::net::{Faults, Net};
-use tutk_testkit::pump::World;
 use wyze_session::kauth::{Code, hl};
-use wyze_session::{
-    CameraConfig, ClientConfig, Cx, Framing, Memory, Reconnect, RepairMemory, StallConfig, Storage,
-};
+use wyze_session::{Cx, Framing, Framings, Memory, Reconnect, RepairMemory, StallConfig, Storage};
 
-use crate::common::{CameraNode, ClientNode, DEVICE, Room, Show, addr, enr, mac, uid};
+use crate::common::{Show, with_pair};
 
 /// As no length, code or time reads.
 const SECRET: &[u8] = b"nobody may read this";
@@ -39,39 +35,33 @@ fn memory_shows_how_much_there_is_of_it_and_nothing_that_is_in_it() {
 
 #[test]
 fn requests_and_replies_under_way_show_their_code_and_length_alone() {
-    let mut world = World::new(11, Net::new(11, Faults::NONE));
-    let (enr, mac, targets) = (enr("sim-enr-16byte!!"), mac(), [addr(DEVICE)]);
-    let (mut room1, mut room2) = (Room::new(1 << 16, 1 << 13), Room::new(0, 0));
-    let cx = &mut Cx::new(world.now, &mut world.rng);
-    let config = ClientConfig::new(uid(), &enr, &mac, &targets);
-    let mut client = ClientNode::new(&config, &mut room1, cx);
-    let config = CameraConfig::new(uid(), &enr, &mac);
     let show = Show::new(5, 5, 3000, 900);
-    let mut camera = CameraNode::new(&config, &mut room2, show, cx);
-    assert_eq!(camera.camera.framing(), None, "nobody has come");
-    while !client.authenticated {
-        assert!(world.step(&mut [&mut client, &mut camera]));
-    }
-    assert_eq!(camera.camera.framing(), Some(Framing::TransCode));
-    assert_eq!(client.client.protocol(), 36, "the camera's, not the app's");
-
-    let cx = &mut Cx::new(world.now, &mut world.rng);
-    let asked = client.client.request_with(cx, true, |w| {
-        hl::write(w, hl::CLIENT_VERSION, Code(11_000), |w| w.bytes(SECRET));
-        Code(11_000)
-    });
-    asked.unwrap();
-    assert!(camera.camera.reply(Code(11_001), SECRET));
-    for (shown, of) in [
-        (format!("{:?}", client.client), "Pending"),
-        (format!("{:?}", camera.camera), "Reply"),
-    ] {
-        let len = hl::HEADER_LEN + SECRET.len();
-        assert!(shown.contains(of) && shown.contains(&format!("len: {len}")));
-        for secret in [SECRET, b"sim-enr-16byte!!", b"00AA11BB22CC"] {
-            assert!(!holds(&shown, secret), "{shown}");
+    with_pair(11, Framings::TRANSCODE, show, |world, client, camera| {
+        assert_eq!(camera.camera.framing(), None, "nobody has come");
+        while !client.authenticated {
+            assert!(world.step(&mut [client, camera]));
         }
-    }
+        assert_eq!(camera.camera.framing(), Some(Framing::TransCode));
+        assert_eq!(client.client.protocol(), 36, "the camera's, not the app's");
+
+        let cx = &mut Cx::new(world.now, &mut world.rng);
+        let asked = client.client.request_with(cx, true, |w| {
+            hl::write(w, hl::CLIENT_VERSION, Code(11_000), |w| w.bytes(SECRET));
+            Code(11_000)
+        });
+        asked.unwrap();
+        assert!(camera.camera.reply(Code(11_001), SECRET));
+        for (shown, of) in [
+            (format!("{:?}", client.client), "Pending"),
+            (format!("{:?}", camera.camera), "Reply"),
+        ] {
+            let len = hl::HEADER_LEN + SECRET.len();
+            assert!(shown.contains(of) && shown.contains(&format!("len: {len}")));
+            for secret in [SECRET, b"sim-enr-16byte!!", b"00AA11BB22CC"] {
+                assert!(!holds(&shown, secret), "{shown}");
+            }
+        }
+    });
 }
 
 #[test]

@@ -13,8 +13,8 @@ use crate::setup;
 /// Where every survivor has to have its reason; a section for each crate.
 const EXPLAINED: &str = "docs/mutants.md";
 
-/// Crates with code that only the feature `keylog` compiles.
-const KEY_LOGS: [&str; 2] = ["tutk-dtls", "wyze-session"];
+/// Crates with code that only features compile.
+const FEATURES: [(&str, &str); 2] = [("tutk-dtls", "keylog,ring"), ("wyze-session", "keylog")];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -29,6 +29,9 @@ pub(crate) struct Options {
     /// Do without the doc tests and the tests in files of their own: quicker, and more survives
     #[arg(long)]
     lib: bool,
+    /// Leave out tests with this in their name, for they take long; those that are left may miss more
+    #[arg(long, value_name = "NAME")]
+    skip: Vec<String>,
 }
 
 /// Fails when a mutant survives that [`EXPLAINED`] does not explain.
@@ -77,8 +80,15 @@ fn mutate(options: &Options, package: &str, out: &Path) -> Result<()> {
     if options.lib {
         command.arg("--cargo-arg=--lib");
     }
-    if KEY_LOGS.contains(&package) {
-        command.arg("--features=keylog");
+    if let Some((_, features)) = FEATURES.iter().find(|(name, _)| *name == package) {
+        command.arg(format!("--features={features}"));
+    }
+    if !options.skip.is_empty() {
+        // Behind the first are arguments of cargo test, behind the second those of the tests.
+        command.args(["--", "--"]);
+        for name in &options.skip {
+            command.args(["--skip", name]);
+        }
     }
     // Each mutant is built anew and run once: the build is what takes the time.
     let status = command

@@ -62,6 +62,16 @@ fn a_closed_end_believes_no_plaintext_and_delivers_nothing() {
 }
 
 #[test]
+fn a_goodbye_before_there_are_keys_goes_unsaid_however_often_it_is_asked_for() {
+    let mut w = world(client_config(), server_config());
+    assert_eq!(sent_now(&mut w, To::Server).len(), 1, "the hello");
+    for _ in 0..2 {
+        w.client.close();
+        assert_eq!(sent_now(&mut w, To::Server), Vec::<Vec<u8>>::new());
+    }
+}
+
+#[test]
 fn a_server_to_which_nobody_has_spoken_believes_nothing() {
     let mut w = world(client_config(), server_config());
     w.deliver(To::Server, &plain_record(21, [0xfe, 0xfd], 0, &[2, 40]));

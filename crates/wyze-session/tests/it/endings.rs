@@ -166,3 +166,25 @@ fn a_transmit_buffer_that_is_too_small_ends_a_session_and_says_so() {
         });
     }
 }
+
+#[test]
+fn a_camera_that_ends_for_want_of_room_says_goodbye_in_the_same_call() {
+    let show = Show::new(2, 2, 100, 100);
+    with_pair(3, Framings::TRANSCODE, show, |world, client, camera| {
+        while !client.authenticated {
+            assert!(world.step(&mut [client, camera]));
+        }
+        let cx = &mut Cx::new(world.now, &mut world.rng);
+        while camera.camera.poll_transmit(cx, &mut [0; 1500]).is_some() {}
+        assert!(camera.camera.reply(kauth::Code(11_001), &[7; 600]));
+        // Room for a goodbye, and none for the reply.
+        let mut buf = [0; 200];
+        assert!(camera.camera.poll_transmit(cx, &mut buf).is_some());
+        while camera.camera.poll_transmit(cx, &mut buf).is_some() {}
+        let told = camera.camera.poll_event(cx);
+        assert!(
+            matches!(told, Some(CameraEvent::Closed(Cause::BufferTooSmall))),
+            "{told:?}"
+        );
+    });
+}

@@ -388,6 +388,31 @@ fn session16_numbers_do_not_wrap_and_audio_keeps_its_own() {
 }
 
 #[test]
+fn the_longest_frame_is_sent_whole() {
+    let mut rng = rng();
+    let cx = &mut Cx::new(Instant::ZERO, &mut rng);
+    // Where FRAMEINFO does not fit into the last packet, it takes the last number that packets can have.
+    let session25 = (Generation::Session25, 65_534);
+    for (generation, wanted) in [session25, (Generation::Session16, 65_535)] {
+        let (_, mut camera, _) = connected(generation, cx);
+        let max = camera.max_frame(Stream::Video);
+        if generation == Generation::Session25 {
+            assert_eq!(camera.max_frame(Stream::Audio), max);
+        }
+        let data = vec![1; max];
+        let frame = video_frame(true, &data);
+        let mut packetizer = Packetizer::new();
+        let mut out = packetizer.start(&frame);
+        let mut memory = [0; 1500];
+        let packets = (0..).take_while(|_| {
+            let tx = &mut TxBuf::new(&mut memory);
+            camera.write_media(&mut packetizer, &mut out, tx).unwrap()
+        });
+        assert_eq!(packets.count(), wanted, "{generation:?}");
+    }
+}
+
+#[test]
 fn talk_arrives_in_both_generations() {
     let mut rng = rng();
     let cx = &mut Cx::new(Instant::ZERO, &mut rng);

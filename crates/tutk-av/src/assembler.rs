@@ -78,9 +78,14 @@ impl fmt::Debug for Assembler<'_> {
     }
 }
 
+/// Numbers from one to the other, whichever comes first.
+fn distance(a: u32, b: u32) -> u32 {
+    a.wrapping_sub(b).min(b.wrapping_sub(a))
+}
+
 /// Whether both may be in flight at once.
 fn is_near(a: u32, b: u32) -> bool {
-    a.wrapping_sub(b).min(b.wrapping_sub(a)) <= RESTART_DISTANCE
+    distance(a, b) <= RESTART_DISTANCE
 }
 
 /// Whether `a` comes before `b` among numbers that wrap.
@@ -364,8 +369,10 @@ impl<'m> Assembler<'m> {
             return;
         }
         let len = self.slots.len();
-        self.slots
-            .retain(|slot| slot.restarted && is_near(slot.number, packet.frame));
+        // So that those which are kept are near each other, too.
+        self.slots.retain(|slot| {
+            slot.restarted && distance(slot.number, packet.frame) <= RESTART_DISTANCE / 2
+        });
         for slot in &mut self.slots {
             slot.restarted = false;
         }

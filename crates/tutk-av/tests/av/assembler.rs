@@ -128,6 +128,24 @@ fn the_widest_gap_is_given_up_in_a_bounded_number_of_polls() {
 }
 
 #[test]
+fn frames_that_a_restarted_sender_has_under_way_are_near_each_other() {
+    let mut memory = [0; 30 * 1026];
+    let mut video = Assembler::new(Stream::Video, &mut memory, AssemblerConfig::VIDEO);
+    push(&mut video, at(0), &frame(1, true, 10));
+    assert_eq!(poll(&mut video, at(0)), [(1, None)]);
+    // Each is near the last one, by which the stream begins anew, and the first two are not near each other.
+    for number in [9_800, 10_300, 9_999, 10_001] {
+        push(&mut video, at(10), &frame(number, true, 10));
+    }
+    push(&mut video, at(10), &frame(10_000, true, 4_000));
+    assert_eq!(video.stats().restarts, 1);
+    assert_eq!(
+        poll(&mut video, at(900)),
+        [(9_999, None), (10_000, None), (10_001, None)]
+    );
+}
+
+#[test]
 fn a_gated_stream_begins_at_its_first_key_frame() {
     let mut memory = [0; 30 * 1026];
     let mut video = Assembler::new(Stream::Video, &mut memory, AssemblerConfig::VIDEO);

@@ -48,8 +48,19 @@ pub(crate) fn run(options: &Options) -> Result<String> {
     let mut unexplained = Vec::new();
     for package in &packages {
         let out = std::path::absolute(target_dir().join("mutants").join(package))?;
+        let dir = out.join("mutants.out");
+        if dir.exists() {
+            // What an earlier run found is not what this one did.
+            std::fs::remove_dir_all(&dir)?;
+        }
         mutate(options, package, &out)?;
-        let (note, missed) = outcome(&out.join("mutants.out"))?;
+        if options.since.is_some() && !dir.exists() {
+            notes.push(format!(
+                "{package}: no line changed that a mutant could be of"
+            ));
+            continue;
+        }
+        let (note, missed) = outcome(&dir)?;
         notes.push(format!("{package}: {note}"));
         unexplained.extend(missed.into_iter().filter(|m| !explained.contains(&name(m))));
     }

@@ -98,7 +98,7 @@ fn body(c: &mut Cursor<'_>, code: u16, show: bool) -> Option<()> {
             }
         }
         (_, 0) => {}
-        // Challenge and response are random, and no other text goes with them.
+        // Challenge and response are random, of whatever length they come.
         _ if !matches!(code, 10001 | 10002 | 10006 | 10008) && is_json(c.rest()) => json(c, show),
         (_, n) => {
             c.opaque("payload", n)?;
